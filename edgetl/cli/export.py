@@ -1,0 +1,33 @@
+"""`edgetl export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgetl.cli import options, output
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  edgetl export                           the last run
+  edgetl export --run demo-mobilenet_v2   another one
+"""
+)
+@options.run
+@options.json
+def export(run: Path | None, as_json: bool) -> None:
+    """Write the trained classifier as ONNX, checked against torch."""
+    from edgetl import run as runs
+    from edgetl.export import ExportSettings
+    from edgetl.export import export as stage
+    from edgetl.report import terminal
+    from edgetl.report.json import as_object
+
+    folder = runs.resolve(run)
+    with output.progress() as progress:
+        result = stage(ExportSettings(run=folder), progress)
+    runs.remember(folder)
+    output.show(as_object(result), as_json, lambda: terminal.export(result))

@@ -1,0 +1,111 @@
+"""The group of all commands: settings from ``edgetl.toml``, errors as sentences, the nearest right command."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgetl.errors import EXIT_UNMEASURED, EXIT_USAGE, ConfigError, EdgetlError, nearest
+
+INTERRUPTED = 130
+SETTINGS = Path("edgetl.toml")
+
+
+class Failure(click.ClickException):
+    """An error on its way to the user: one sentence on stderr, and with ``--json`` one object on stdout."""
+
+    def __init__(self, message: str, exit_code: int, as_json: bool) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.as_json = as_json
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's signature
+        """Print the sentence to stderr."""
+        click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(self.message, err=True)
+        if self.as_json:
+            click.echo(json.dumps({"error": {"message": self.message, "exit_code": self.exit_code}}))
+
+
+class Edgetl(click.Group):
+    """All commands of ``edgetl``, in the order in which they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands in the order in which they were added."""
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command, or say which one is nearest."""
+        name = args[0] if args else ""
+        if name not in self.commands and not name.startswith("-"):
+            raise click.UsageError(f"There is no command '{name}'.{nearest(name, self.commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; every error that a user can meet becomes one sentence and its exit code."""
+        as_json = "--json" in sys.argv
+        try:
+            ctx.default_map = settings(self, SETTINGS)
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            message = "Interrupted. What was finished before is kept; the same command goes on from there."
+            raise Failure(message, INTERRUPTED, as_json) from None
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            raise _failure(error, as_json) from error
+
+
+def _failure(error: Exception, as_json: bool) -> Failure:
+    if isinstance(error, EdgetlError):
+        return Failure(str(error), error.exit_code, as_json)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure("The disk is full. Free some space and repeat the command.", EXIT_USAGE, as_json)
+    if isinstance(error, OSError) and error.filename:
+        return Failure(f"{error.filename}: {error.strerror}.", EXIT_USAGE, as_json)
+    kind = type(error).__name__
+    return Failure(
+        f"edgetl itself failed ({kind}: {error}). `edgetl --debug ...` shows where; please report it.",
+        EXIT_UNMEASURED,
+        as_json,
+    )
+
+
+def settings(group: click.Group, path: Path) -> dict[str, Any]:
+    """Return click's ``default_map`` from a settings file, empty when there is none.
+
+    Keys at the top of the file hold for every command that has such an option; a table named after a command holds for
+    that command and wins. Raises ConfigError for a key that no command has.
+    """
+    if not path.is_file():
+        return {}
+    from edgetl.settings import read_toml
+
+    data = read_toml(path)
+    tables = {key: value for key, value in data.items() if isinstance(value, dict)}
+    common = {key: value for key, value in data.items() if not isinstance(value, dict)}
+    options = {name: {p.name for p in command.params if p.name} for name, command in group.commands.items()}
+    for name, table in tables.items():
+        if name not in options:
+            raise ConfigError(f"{path}: there is no command '{name}'.{nearest(name, options)}")
+        _known(path, f"{name}.", table, options[name])
+    _known(path, "", common, set().union(*options.values()))
+    return {
+        name: {key: value for key, value in common.items() if key in known} | tables.get(name, {})
+        for name, known in options.items()
+    }
+
+
+def _known(path: Path, prefix: str, table: dict[str, Any], known: set[str]) -> None:
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{path}: unknown key '{prefix}{key}'.{nearest(key, known)}")

@@ -1,0 +1,35 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(path_type=Path)
+
+run = click.option(
+    "--run", type=FOLDER, help="The run to work on: a folder, or a name under runs/. [default: the last]"
+)
+json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout, all else to stderr.")
+target = click.option("--target", default="host", show_default=True, help="Device class: see `edgetl targets`.")
+run_target = click.option("--target", help="Device class whose budgets hold. [default: the one quantize was given]")
+seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+data = click.option(
+    "--data", type=FOLDER, help="Folder of class folders, or a CSV/JSONL manifest. [default: the embedded demo images]"
+)
+arch = click.option("--arch", default="mobilenet_v2", show_default=True, help="Backbone: see `edgetl models`.")
+weights = click.option(
+    "--weights",
+    help="Source weights: imagenet, embedded, none, a file or an earlier run. "
+    "[default: imagenet; embedded for the demo images]",
+)
+strict = click.option("--strict", is_flag=True, help="Refuse a data set with unusable images instead of skipping them.")
+out = click.option("--out", type=FOLDER, help="Folder of the run. [default: runs/<data>-<arch>]")
+providers = click.option(
+    "--provider",
+    "providers",
+    multiple=True,
+    help="Measure on this provider (repeatable): cpu, openvino, cuda, ... [default: what the target lists]",
+)
+time_budget = click.option("--time-budget", help="Stop measuring after this long, for example 90s or 5m.")

@@ -1,0 +1,75 @@
+"""What goes to the terminal: progress and remarks to stderr, the result to stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from edgetl.progress import Progress
+
+
+def show(value: Mapping[str, Any], as_json: bool, render: Callable[[], RenderableType]) -> None:
+    """Print a result: as one JSON object, or rendered for a person."""
+    if as_json:
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    # A pipe has no width: 120 columns keep every figure there, and 80 suit the narrowest terminal.
+    console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 120)
+    console.print(render())
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress]:
+    """Yield a Progress that draws bars on a terminal; elsewhere only remarks are printed."""
+    if not sys.stderr.isatty():
+        yield _Plain()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichBars
+
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with RichBars(*columns, console=Console(stderr=True, highlight=False), transient=True) as bars:
+        yield _Drawn(bars)
+
+
+class _Plain:
+    def step(self, name: str, done: int, total: int) -> None:
+        pass
+
+    def remark(self, text: str) -> None:
+        click.echo(text, err=True)
+
+
+class _Drawn:
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def step(self, name: str, done: int, total: int) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, rate="")
+        task = self._bars.tasks[self._bars.task_ids.index(self._tasks[name])]
+        rate = f"{task.speed:,.0f}/s" if task.speed and task.speed >= 1 else ""
+        self._bars.update(self._tasks[name], completed=done, total=total, rate=rate)
+
+    def remark(self, text: str) -> None:
+        self._bars.console.print(text, markup=False)

@@ -1,0 +1,75 @@
+"""The errors that a user can meet, and the exit code of each.
+
+::
+
+    EdgetlError
+    ├── UsageError            2   bad input: what was wrong, where, what to do
+    │   ├── DataError             a folder, image or manifest
+    │   ├── WeightsError          source weights
+    │   ├── ConfigError           a target, recipe or settings file
+    │   └── RunError              a run folder or one of its artifacts
+    ├── MeasureError          3   nothing could be measured
+    │   └── WorkerError           a worker died, hung or refused
+    └── ExportError           3   the exported model is not the trained one
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_PASS = 0
+EXIT_FAIL = 1
+EXIT_USAGE = 2
+EXIT_UNMEASURED = 3
+EXIT_INCONCLUSIVE = 4
+
+
+class EdgetlError(Exception):
+    """Base of all errors whose message is meant for the user: one sentence, then what to do."""
+
+    exit_code = EXIT_UNMEASURED
+
+
+class UsageError(EdgetlError):
+    """The input or the command line is wrong."""
+
+    exit_code = EXIT_USAGE
+
+
+class DataError(UsageError):
+    """The images cannot be used."""
+
+
+class WeightsError(UsageError):
+    """The source weights cannot be used."""
+
+
+class ConfigError(UsageError):
+    """A settings, target or recipe file cannot be used."""
+
+
+class RunError(UsageError):
+    """A run folder or one of its artifacts cannot be used."""
+
+
+class MeasureError(EdgetlError):
+    """A measurement could not be made."""
+
+
+class WorkerError(MeasureError):
+    """A worker process failed; ``kind`` names the remote error class."""
+
+    def __init__(self, message: str, *, kind: str = "WorkerError") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class ExportError(EdgetlError):
+    """The exported graph does not compute what the trained classifier computes."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ""

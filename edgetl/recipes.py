@@ -1,0 +1,51 @@
+"""Quantization recipes: the files of ``calibration/``, typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+
+from edgetl.errors import ConfigError, nearest
+from edgetl.files import data_dir
+from edgetl.settings import parse, read_toml
+
+
+class Recipe(pydantic.BaseModel):
+    """How a float model is quantized.
+
+    ``engine`` is who quantizes; the rest says how. ``samples`` is the number of calibration images.
+    ``per_channel`` concerns weights, ``symmetric_activations`` puts their zero point at 0, ``reduce_range`` uses
+    7-bit weights. ``precision`` is what the resulting file computes in.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    name: str
+    description: str
+    engine: Literal["onnxruntime", "float16"] = "onnxruntime"
+    precision: Literal["int8", "fp16"] = "int8"
+    method: Literal["minmax", "percentile", "entropy"] = "minmax"
+    samples: int = pydantic.Field(default=128, ge=1, le=100_000)
+    activations: Literal["uint8", "int8"] = "uint8"
+    weights: Literal["int8", "uint8"] = "int8"
+    per_channel: bool = True
+    symmetric_activations: bool = False
+    reduce_range: bool = False
+    exclude_operators: tuple[str, ...] = ()
+    exclude_nodes: tuple[str, ...] = ()
+
+
+def names() -> list[str]:
+    """Return the names of the packaged recipes, sorted."""
+    return sorted(path.stem for path in data_dir("calibration").glob("*.toml"))
+
+
+def load(name: str) -> Recipe:
+    """Return the recipe of a packaged name or of a ``.toml`` path; raises ConfigError."""
+    path = Path(name) if name.endswith(".toml") else data_dir("calibration") / f"{name}.toml"
+    if not path.is_file():
+        raise ConfigError(f"There is no recipe '{name}'.{nearest(name, names())} Known: {', '.join(names())}.")
+    return parse(Recipe, read_toml(path), path)

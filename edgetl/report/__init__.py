@@ -1,0 +1,1 @@
+"""Renderers: each turns the same artifacts into something a person looks at."""

@@ -1,0 +1,161 @@
+"""Artifacts as tables and sentences for a terminal. Words carry the meaning; colour only repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from edgetl.artifacts import BenchResult, Candidate, CheckResult, ExportResult, FinetuneResult, QuantizeResult, Row
+
+_COLOURS = {
+    "baseline": "blue",
+    "chosen": "bold green",
+    "accepted": "green",
+    "rejected": "yellow",
+    "unavailable": "dim",
+    "pass": "bold green",
+    "fail": "bold red",
+    "inconclusive": "bold yellow",
+}
+NONE = "–"
+
+
+def finetune(result: FinetuneResult) -> RenderableType:
+    """Return what a person wants to know of a training."""
+    low, high = result.val_accuracy_ci
+    lines = [
+        f"{result.arch} ({result.weights} weights), {result.strategy}, head {result.head}, "
+        f"{len(result.classes)} classes",
+        f"validation top-1 {percent(result.val_accuracy)} [{percent(low)}, {percent(high)}] "
+        f"on {result.val_images} images, trained on {result.train_images}",
+    ]
+    if result.skipped_images:
+        lines.append(f"{result.skipped_images} unusable images were skipped: see {result.run}/{result.data}")
+    return _said("finetune", lines, result.seconds, result.run, "edgetl export")
+
+
+def export(result: ExportResult) -> RenderableType:
+    """Return what a person wants to know of an export."""
+    lines = [
+        f"{result.model}: {size(result.size_bytes)} MB, opset {result.opset}, sha256 {result.sha256[:12]}",
+        f"logits within {result.max_abs_diff:.1e} of torch (tolerance {result.tolerance:.1e})",
+    ]
+    return _said("export", lines, result.seconds, result.run, "edgetl quantize")
+
+
+def quantize(result: QuantizeResult) -> RenderableType:
+    """Return the candidates of a target, the chosen one and why each lost."""
+    chosen = result.candidate(result.chosen)
+    lines = [f"target {result.target}: {chosen.name} is chosen: {chosen.reason}"]
+    why = [f"  {c.name}: {c.reason}" for c in result.candidates if c.status in ("rejected", "unavailable")]
+    said = _said("quantize", lines, result.seconds, result.run, "edgetl bench")
+    return Group(_candidates(result.candidates), *[Text(line) for line in why], said)
+
+
+def bench(result: BenchResult) -> RenderableType:
+    """Return the rows of candidate x provider; more columns where the terminal is wider."""
+    low, high = result.noise_floor
+    lines = [
+        f"one image at a time, {result.images} images judged; the baseline against itself read {low:.3f} to {high:.3f}",
+    ]
+    why = [f"  {row.name}: {row.reason}" for row in result.rows if row.status == "unavailable"]
+    said = _said("bench", lines, result.seconds, result.run, "edgetl check")
+    return Group(_candidates(result.rows), *[Text(line) for line in why], said)
+
+
+def check(result: CheckResult) -> RenderableType:
+    """Return the verdict, then what it rests on."""
+    latency, accuracy = result.latency, result.accuracy
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "measured", "95 % interval", "allowed"):
+        table.add_column(name, justify="left" if not name else "right")
+    table.add_row(
+        "latency, candidate / baseline",
+        f"{latency.ratio:.3f}",
+        f"[{latency.ci[0]:.3f}, {latency.ci[1]:.3f}]",
+        f"at most {latency.budget:.3f}",
+    )
+    table.add_row(
+        "top-1 drop, points",
+        f"{100 * accuracy.drop:+.2f}",
+        f"[{100 * accuracy.ci[0]:+.2f}, {100 * accuracy.ci[1]:+.2f}]",
+        f"at most {100 * accuracy.budget:.2f}",
+    )
+    lines = [
+        f"{result.candidate} against {result.baseline} on {accuracy.images} images: "
+        f"top-1 {percent(accuracy.candidate)} and {percent(accuracy.baseline)}, "
+        f"agreement {percent(accuracy.agreement)}",
+    ]
+    verdict = Text.assemble(
+        (f"{result.verdict.upper()} ", _COLOURS[result.verdict]), " ".join(result.reasons), f" ({result.seconds:.0f} s)"
+    )
+    return Group(table, *[Text(line) for line in lines], verdict, Text(f"run {result.run}"))
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as per cent with one decimal."""
+    return f"{100 * fraction:.1f} %"
+
+
+def size(size_bytes: int) -> str:
+    """Return bytes in MB (10^6) with two decimals."""
+    return f"{size_bytes / 1e6:.2f}"
+
+
+def _said(stage: str, lines: Sequence[str], seconds: float, run: str, following: str) -> RenderableType:
+    first = Text.assemble((f"{stage} ", "bold"), lines[0])
+    rest = [Text(f"  {line}") for line in lines[1:]]
+    return Group(first, *rest, Text(f"  run {run}, {seconds:.1f} s; next: {following}", style="dim"))
+
+
+class _candidates:  # noqa: N801 - reads as the function it stands for
+    """A table of candidates that shows more columns where there is more width."""
+
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self._candidates = candidates
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.max_width >= 118 and any(isinstance(c, Row) for c in self._candidates)
+        table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+        table.add_column("candidate", overflow="fold")
+        for name in ("p50 ms", "faster", "95 %", "top-1", "agree", "MB", *(_WIDE if wide else ())):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("status", no_wrap=True)
+        for candidate in self._candidates:
+            extra = _wide_cells(candidate) if wide and isinstance(candidate, Row) else ()
+            status = Text(candidate.status, style=_COLOURS[candidate.status])
+            table.add_row(candidate.name, *_cells(candidate), *extra, status)
+        yield table
+
+
+_WIDE = ("p90 ms", "end-to-end", "cold ms", "RSS MB", "runs on")
+
+
+def _cells(candidate: Candidate) -> tuple[str, ...]:
+    ci = candidate.speedup_ci
+    return (
+        _number(candidate.latency_p50_ms, ".2f"),
+        f"{candidate.speedup:.2f}x" if candidate.speedup is not None else NONE,
+        f"{ci[0]:.2f}-{ci[1]:.2f}" if ci else NONE,
+        percent(candidate.accuracy) if candidate.accuracy is not None else NONE,
+        percent(candidate.agreement) if candidate.agreement is not None else NONE,
+        size(candidate.size_bytes) if candidate.size_bytes else NONE,
+    )
+
+
+def _wide_cells(row: Row) -> tuple[str, ...]:
+    placement = ", ".join(f"{name.removesuffix('ExecutionProvider')} {n}" for name, n in (row.placement or {}).items())
+    return (
+        _number(row.latency_p90_ms, ".2f"),
+        _number(row.end_to_end_p50_ms, ".2f"),
+        _number(row.cold_start_ms, ".0f"),
+        _number(row.peak_rss_mb, ".0f"),
+        f"{placement} {row.actual_precision or ''}".strip() or NONE,
+    )
+
+
+def _number(value: float | None, spec: str) -> str:
+    return NONE if value is None else format(value, spec)

@@ -1,0 +1,133 @@
+"""Targets: the files of ``targets/``, typed. A target says what may run there and what a verdict demands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from edgetl import recipes
+from edgetl.errors import ConfigError, nearest
+from edgetl.files import data_dir
+from edgetl.settings import parse, read_toml
+
+HOST = "host"
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+
+
+class _Frozen(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class TargetMachine(_Frozen):
+    """Which machines a target describes: an architecture, and CPU features it must and must not have."""
+
+    architecture: Literal["x86_64", "arm64"]
+    features: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    model: str = ""
+    gpu: bool = False
+
+
+class TargetCandidate(_Frozen):
+    """A provider with a precision; ``recipe`` names how the model file is made from fp32 (none: the fp32 file)."""
+
+    provider: str
+    precision: Precision = "fp32"
+    recipe: str | None = None
+
+    @property
+    def name(self) -> str:
+        """A name unique within a target, such as ``cpu-int8-u8s8-minmax``."""
+        return "-".join(part for part in (self.provider, self.precision, self.recipe) if part)
+
+
+class Budgets(_Frozen):
+    """What a candidate may cost against the baseline, each judged at ``confidence``.
+
+    ``latency_ratio`` is the largest allowed candidate latency over the baseline's; ``top1_drop`` the largest allowed
+    loss of top-1 as a fraction (0.02 is two points).
+    """
+
+    latency_ratio: float = pydantic.Field(default=1.05, gt=0)
+    top1_drop: float = pydantic.Field(default=0.02, ge=0, lt=1)
+    confidence: float = pydantic.Field(default=0.95, gt=0.5, lt=1)
+
+
+class Target(_Frozen):
+    """One device class. ``threads`` of 0 means every core that the process may use.
+
+    ``candidates`` stand cheapest first; the first must be an fp32 one, the baseline.
+    """
+
+    schema_version: Literal[1] = 1
+    name: str
+    description: str
+    threads: int = pydantic.Field(default=0, ge=0)
+    machine: TargetMachine
+    candidates: tuple[TargetCandidate, ...] = pydantic.Field(min_length=1)
+    budgets: Budgets = Budgets()
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> Target:
+        first = self.candidates[0]
+        if first.precision != "fp32" or first.recipe is not None:
+            raise ValueError("the first candidate must be the fp32 baseline, without a recipe")
+        seen = [candidate.name for candidate in self.candidates]
+        if len(set(seen)) != len(seen):
+            raise ValueError("two candidates are the same")
+        return self
+
+
+def names() -> list[str]:
+    """Return the names of the packaged targets, sorted; ``host`` (this machine) is not among them."""
+    return sorted(path.stem for path in data_dir("targets").glob("*.toml"))
+
+
+def load(name: str) -> Target:
+    """Return the target of a packaged name, of a ``.toml`` path, or ``host``; raises ConfigError."""
+    if name == HOST:
+        return detect()
+    path = Path(name) if name.endswith(".toml") else data_dir("targets") / f"{name}.toml"
+    if not path.is_file():
+        known = [HOST, *names()]
+        raise ConfigError(f"There is no target '{name}'.{nearest(name, known)} Known: {', '.join(known)}.")
+    target = parse(Target, read_toml(path), path)
+    for candidate in target.candidates:
+        if candidate.recipe is not None:
+            recipes.load(candidate.recipe)
+    return target
+
+
+def matches(target: Target, facts: Mapping[str, Any]) -> bool:
+    """Return whether the machine with these ``facts`` (`device.machine.facts`) is one that ``target`` describes."""
+    machine, features = target.machine, set(facts["cpu_features"])
+    return (
+        machine.architecture == facts["architecture"]
+        and features.issuperset(machine.features)
+        and features.isdisjoint(machine.without)
+        and machine.model.lower() in str(facts.get("board", "")).lower()
+        and machine.gpu == bool(facts.get("gpu"))
+    )
+
+
+def detect() -> Target:
+    """Return the most specific packaged target that describes this machine, under the name ``host``."""
+    from edgetl.device.machine import facts  # reads /proc: only when asked
+
+    here = facts()
+    fitting = [target for target in map(load, names()) if matches(target, here)]
+    if not fitting:
+        raise ConfigError(
+            f"No packaged target describes this machine ({here['architecture']}). "
+            f"Name one with --target: {', '.join(names())}."
+        )
+    best = max(fitting, key=_specificity)
+    return best.model_copy(update={"name": HOST, "description": f"this machine, as {best.name}"})
+
+
+def _specificity(target: Target) -> tuple[int, int]:
+    machine = target.machine
+    return (bool(machine.model), len(machine.features) + len(machine.without) + machine.gpu)

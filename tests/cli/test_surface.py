@@ -1,0 +1,120 @@
+"""The surface of the command line: what it loads, how it refuses, where settings come from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgetl.cli import main
+
+HEAVY = ("numpy", "torch", "onnx", "onnxruntime", "openvino", "PIL", "scipy", "pydantic", "rich")
+
+
+def invoke(*arguments: str, monkeypatch: pytest.MonkeyPatch | None = None) -> tuple[int, str, str]:
+    if monkeypatch:
+        monkeypatch.setattr(sys, "argv", ["edgetl", *arguments])
+    result = CliRunner().invoke(main, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys\nfrom edgetl.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "finetune" in done.stdout
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    code, out, _ = invoke(command, "--help")
+    assert code == 0
+    assert f"edgetl {command}" in out.split("Examples:")[1]
+
+
+def test_an_unknown_command_offers_the_nearest() -> None:
+    code, _, err = invoke("fintune")
+    assert code == 2
+    assert "Did you mean 'finetune'?" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("export",), "no run here yet"),
+        (("export", "--run", "nowhere"), "no run 'nowhere'"),
+        (("targets", "raspbery-pi-5"), "Did you mean 'raspberry-pi-5'?"),
+        (("finetune", "--arch", "mobilenetv2"), "Did you mean 'mobilenet_v2'?"),
+        (("finetune", "--data", "missing"), "missing"),
+        (("bench", "--time-budget", "soon"), "no run here yet"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments: tuple[str, ...], sentence: str) -> None:
+    code, out, err = invoke(*arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert "Traceback" not in err
+    assert list(Path().iterdir()) == [], "a refused command leaves nothing behind"
+
+
+def test_json_errors_are_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, _ = invoke("export", "--json", monkeypatch=monkeypatch)
+    assert code == 2
+    assert json.loads(out)["error"]["exit_code"] == 2
+
+
+def test_settings_file_gives_defaults_and_flags_win() -> None:
+    Path("edgetl.toml").write_text('arch = "mobilenetv2"\n', encoding="utf-8")
+    code, _, err = invoke("finetune")
+    assert code == 2
+    assert "mobilenetv2" in err
+    code, _, err = invoke("finetune", "--arch", "resnet81")
+    assert "resnet81" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("arhc = 'resnet18'", "Did you mean 'arch'?"),
+        ("[fintune]\narch = 'resnet18'", "Did you mean 'finetune'?"),
+        ("[finetune]\nsed = 1", "Did you mean 'seed'?"),
+        ("arch = ", "cannot be read as TOML"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_nearest_name(text: str, sentence: str) -> None:
+    Path("edgetl.toml").write_text(text, encoding="utf-8")
+    code, _, err = invoke("finetune")
+    assert code == 2
+    assert "edgetl.toml" in err
+    assert sentence in err
+
+
+def test_an_unexpected_failure_shows_no_traceback_but_debug_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(run: Path | None) -> Path:
+        raise ZeroDivisionError("surprise")
+
+    monkeypatch.setattr("edgetl.run.resolve", fail)
+    code, _, err = invoke("export")
+    assert code == 3
+    assert "surprise" in err
+    assert "Traceback" not in err
+    assert isinstance(CliRunner().invoke(main, ["--debug", "export"]).exception, ZeroDivisionError)
+
+
+def test_ctrl_c_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(run: Path | None) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgetl.run.resolve", interrupt)
+    code, _, err = invoke("export")
+    assert code == 130
+    assert "Interrupted" in err
