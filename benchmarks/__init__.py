@@ -1,0 +1,1 @@
+"""Every number that edgetl claims, as scripts that anyone can run: ``make bench``, or one with ``python -m``."""
