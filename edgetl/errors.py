@@ -28,7 +28,7 @@ EXIT_INCONCLUSIVE = 4
 class EdgetlError(Exception):
     """Base of all errors whose message is meant for the user: one sentence, then what to do."""
 
-    exit_code = EXIT_UNMEASURED
+    exit_code: int = EXIT_UNMEASURED
 
 
 class UsageError(EdgetlError):

@@ -40,6 +40,23 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def replacing_together(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder inside ``folder``; on a clean exit move all of its files there, one right after another.
+
+    For files that only make sense together. Raises UsageError like `replacing`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as name:
+            yield Path(name)
+            for path in sorted(Path(name).iterdir()):
+                path.replace(folder / path.name)
+        _sync_folder(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path``, atomically."""
     with replacing(path) as temporary:

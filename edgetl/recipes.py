@@ -15,9 +15,10 @@ from edgetl.settings import parse, read_toml
 class Recipe(pydantic.BaseModel):
     """How a float model is quantized.
 
-    ``engine`` is who quantizes; the rest says how. ``samples`` is the number of calibration images.
-    ``per_channel`` concerns weights, ``symmetric_activations`` puts their zero point at 0, ``reduce_range`` uses
-    7-bit weights. ``precision`` is what the resulting file computes in.
+    ``engine`` is who quantizes; the rest says how. ``samples`` is the number of calibration images. ``percentile``
+    is the share of values, in percent, that the method of that name keeps. ``per_channel`` concerns weights,
+    ``symmetric_activations`` puts their zero point at 0, ``reduce_range`` uses 7-bit weights. ``layout`` is who shall
+    read the Q/DQ pairs. ``precision`` is what the resulting file computes in.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -27,13 +28,15 @@ class Recipe(pydantic.BaseModel):
     description: str
     engine: Literal["onnxruntime", "float16"] = "onnxruntime"
     precision: Literal["int8", "fp16"] = "int8"
-    method: Literal["minmax", "percentile", "entropy"] = "minmax"
+    method: Literal["minmax", "percentile"] = "minmax"
+    percentile: float = pydantic.Field(default=99.99, gt=50, le=100)
     samples: int = pydantic.Field(default=128, ge=1, le=100_000)
     activations: Literal["uint8", "int8"] = "uint8"
     weights: Literal["int8", "uint8"] = "int8"
     per_channel: bool = True
     symmetric_activations: bool = False
     reduce_range: bool = False
+    layout: Literal["onnxruntime", "tensorrt"] = "onnxruntime"
     exclude_operators: tuple[str, ...] = ()
     exclude_nodes: tuple[str, ...] = ()
 

@@ -14,6 +14,8 @@ from edgetl.files import data_dir
 from edgetl.settings import parse, read_toml
 
 HOST = "host"
+# What systems call the architectures that the target files name.
+_ARCHITECTURES = {"aarch64": "arm64", "AMD64": "x86_64"}
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 
@@ -22,10 +24,15 @@ class _Frozen(pydantic.BaseModel):
 
 
 class TargetMachine(_Frozen):
-    """Which machines a target describes: an architecture, and CPU features it must and must not have."""
+    """Which machines a target describes: an architecture, and CPU features it must and must not have.
+
+    ``any_of`` lists features of which it has at least one; ``model`` is part of the name of its board or CPU. Without
+    ``gpu`` a GPU may be there but is not used.
+    """
 
     architecture: Literal["x86_64", "arm64"]
     features: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     model: str = ""
     gpu: bool = False
@@ -41,7 +48,8 @@ class TargetCandidate(_Frozen):
     @property
     def name(self) -> str:
         """A name unique within a target, such as ``cpu-int8-u8s8-minmax``."""
-        return "-".join(part for part in (self.provider, self.precision, self.recipe) if part)
+        # Each word once: a recipe may be called after its precision.
+        return "-".join(dict.fromkeys(part for part in (self.provider, self.precision, self.recipe) if part))
 
 
 class Budgets(_Frozen):
@@ -104,20 +112,28 @@ def load(name: str) -> Target:
 def matches(target: Target, facts: Mapping[str, Any]) -> bool:
     """Return whether the machine with these ``facts`` (`device.machine.facts`) is one that ``target`` describes."""
     machine, features = target.machine, set(facts["cpu_features"])
+    architecture = _ARCHITECTURES.get(facts["architecture"], facts["architecture"])
+    model = f"{facts.get('board') or ''} {facts.get('cpu') or ''}"
     return (
-        machine.architecture == facts["architecture"]
+        machine.architecture == architecture
         and features.issuperset(machine.features)
+        and (not machine.any_of or not features.isdisjoint(machine.any_of))
         and features.isdisjoint(machine.without)
-        and machine.model.lower() in str(facts.get("board", "")).lower()
-        and machine.gpu == bool(facts.get("gpu"))
+        and machine.model.lower() in model.lower()
+        and (not machine.gpu or bool(facts.get("nvidia_driver")))
     )
 
 
 def detect() -> Target:
-    """Return the most specific packaged target that describes this machine, under the name ``host``."""
-    from edgetl.device.machine import facts  # reads /proc: only when asked
+    """Return the most specific packaged target that describes this machine, under the name ``host``.
+
+    A GPU counts only where an ONNX Runtime that can use it is installed: else nothing of its target could run.
+    """
+    from edgetl.device.machine import engines, facts  # reads /proc: only when asked
 
     here = facts()
+    if "onnxruntime-gpu" not in engines():
+        here["nvidia_driver"] = None
     fitting = [target for target in map(load, names()) if matches(target, here)]
     if not fitting:
         raise ConfigError(
@@ -130,4 +146,4 @@ def detect() -> Target:
 
 def _specificity(target: Target) -> tuple[int, int]:
     machine = target.machine
-    return (bool(machine.model), len(machine.features) + len(machine.without) + machine.gpu)
+    return (bool(machine.model) + machine.gpu, len(machine.features) + len(machine.any_of) + len(machine.without))

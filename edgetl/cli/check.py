@@ -9,7 +9,7 @@ import click
 from edgetl.cli import options, output
 from edgetl.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
 
-_EXIT = {"pass": EXIT_PASS, "fail": EXIT_FAIL, "inconclusive": EXIT_INCONCLUSIVE}
+EXIT = {"pass": EXIT_PASS, "fail": EXIT_FAIL, "inconclusive": EXIT_INCONCLUSIVE}
 
 
 @click.command(
@@ -54,4 +54,4 @@ def check(
         result = stage(settings, progress)
     runs.remember(folder)
     output.show(as_object(result), as_json, lambda: terminal.check(result))
-    raise SystemExit(_EXIT[result.verdict])
+    raise SystemExit(EXIT[result.verdict])

@@ -21,7 +21,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, exit_code: int, as_json: bool) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
         self.as_json = as_json
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's signature

@@ -59,7 +59,9 @@ def doctor(findings: Findings) -> RenderableType:
     for name, value in findings.facts.items():
         table.add_row(name, value)
     problems = [
-        Text.assemble((f"{'problem' if problem.fatal else 'note'}: ", "bold yellow"), f"{problem.what} {problem.remedy}")
+        Text.assemble(
+            (f"{'problem' if problem.fatal else 'note'}: ", "bold yellow"), f"{problem.what} {problem.remedy}"
+        )
         for problem in findings.problems
     ]
     return Group(table, *(problems or [Text("no problems found; next: edgetl run", style="green")]))

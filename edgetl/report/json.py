@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from edgetl.artifacts import Artifact
+from edgetl.pipeline import RunResult
 
 _INTERNAL = {"schema_version", "edgetl", "inputs"}
 
@@ -12,3 +14,9 @@ _INTERNAL = {"schema_version", "edgetl", "inputs"}
 def as_object(artifact: Artifact) -> dict[str, Any]:
     """Return an artifact's documented keys as JSON data; file names in it are relative to its ``run``."""
     return artifact.model_dump(mode="json", exclude=_INTERNAL)
+
+
+def run(result: RunResult) -> dict[str, Any]:
+    """Return run, verdict, and each stage's object under its name."""
+    stages = {field.name: as_object(getattr(result, field.name)) for field in dataclasses.fields(result)}
+    return {"run": result.check.run, "verdict": result.check.verdict, **stages}

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from edgetl.artifacts import BenchResult, Candidate, CheckResult, ExportResult, FinetuneResult, QuantizeResult, Row
+from edgetl.artifacts import (
+    Artifact,
+    BenchResult,
+    Candidate,
+    CheckResult,
+    ExportResult,
+    FinetuneResult,
+    QuantizeResult,
+    Row,
+)
+from edgetl.pipeline import RunResult
 
 _COLOURS = {
     "baseline": "blue",
@@ -21,6 +32,15 @@ _COLOURS = {
     "inconclusive": "bold yellow",
 }
 NONE = "–"
+
+# What one line says of a finished stage.
+_GIST: dict[type[Artifact], Callable[[Any], str]] = {
+    FinetuneResult: lambda r: f"validation top-1 {percent(r.val_accuracy)} on {r.val_images} images",
+    ExportResult: lambda r: f"{r.model}, {size(r.size_bytes)} MB, logits within {r.max_abs_diff:.0e} of torch",
+    QuantizeResult: lambda r: f"{r.chosen} chosen of {len(r.candidates)} candidates for {r.target}",
+    BenchResult: lambda r: f"{sum(row.status != 'unavailable' for row in r.rows)} of {len(r.rows)} rows measured",
+    CheckResult: lambda r: str(r.verdict),
+}
 
 
 def finetune(result: FinetuneResult) -> RenderableType:
@@ -61,9 +81,8 @@ def bench(result: BenchResult) -> RenderableType:
     lines = [
         f"one image at a time, {result.images} images judged; the baseline against itself read {low:.3f} to {high:.3f}",
     ]
-    why = [f"  {row.name}: {row.reason}" for row in result.rows if row.status == "unavailable"]
     said = _said("bench", lines, result.seconds, result.run, "edgetl check")
-    return Group(_candidates(result.rows), *[Text(line) for line in why], said)
+    return Group(_candidates(result.rows), *_unavailable(result), said)
 
 
 def check(result: CheckResult) -> RenderableType:
@@ -95,6 +114,18 @@ def check(result: CheckResult) -> RenderableType:
     return Group(table, *[Text(line) for line in lines], verdict, Text(f"run {result.run}"))
 
 
+def run(result: RunResult) -> RenderableType:
+    """Return the rows of the benchmark, then the verdict."""
+    return Group(_candidates(result.bench.rows), *_unavailable(result.bench), Text(""), check(result.check))
+
+
+def summary(artifact: Artifact, kept: bool) -> str:
+    """Return one line on a finished stage; ``kept`` when it was not repeated."""
+    stage = artifact.FILE.removesuffix(".json")
+    how = "unchanged, kept" if kept else f"{artifact.seconds:.1f} s"
+    return f"{stage:<9} {_GIST[type(artifact)](artifact)} ({how})"
+
+
 def percent(fraction: float) -> str:
     """Return a fraction as per cent with one decimal."""
     return f"{100 * fraction:.1f} %"
@@ -103,6 +134,10 @@ def percent(fraction: float) -> str:
 def size(size_bytes: int) -> str:
     """Return bytes in MB (10^6) with two decimals."""
     return f"{size_bytes / 1e6:.2f}"
+
+
+def _unavailable(result: BenchResult) -> list[Text]:
+    return [Text(f"  {row.name}: {row.reason}") for row in result.rows if row.status == "unavailable"]
 
 
 def _said(stage: str, lines: Sequence[str], seconds: float, run: str, following: str) -> RenderableType:

@@ -1,0 +1,59 @@
+"""Which images serve what, so that nothing is judged on images that it was fitted to. All roles are disjoint.
+
+=============  =============================  =========================================
+role           with a test split              without one
+=============  =============================  =========================================
+training       train                          train
+calibration    n of train, stratified         n of train (at most half of it), stratified
+selection      val                            what is left of train
+judging        test                           val
+=============  =============================  =========================================
+
+*Calibration* sets the ranges of a quantized model, *selection* chooses among candidates, *judging* gives the verdict.
+Images with the content of a judging image (a leak) serve nothing but judging.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+
+from edgetl.dataset.values import Dataset, ImageRef
+
+
+def calibration_images(dataset: Dataset, n: int, seed: int) -> tuple[ImageRef, ...]:
+    """Return up to ``n`` training images, the classes in turn so that each has its share; the same for a seed."""
+    pool = _without_judged(dataset, dataset.train)
+    limit = n if dataset.test else min(n, len(pool) // 2)
+    return tuple(_in_turn(pool, seed)[:limit])
+
+
+def selection_images(dataset: Dataset, n: int, seed: int) -> tuple[ImageRef, ...]:
+    """Return the images to choose candidates by; ``n`` and ``seed`` are those that calibration was given."""
+    if dataset.test:
+        return tuple(_without_judged(dataset, dataset.val))
+    used = {image.sha256 for image in calibration_images(dataset, n, seed)}
+    return tuple(image for image in _without_judged(dataset, dataset.train) if image.sha256 not in used)
+
+
+def judging_images(dataset: Dataset) -> tuple[ImageRef, ...]:
+    """Return the images that a verdict is given on."""
+    return dataset.test or dataset.val
+
+
+def _without_judged(dataset: Dataset, images: Iterable[ImageRef]) -> list[ImageRef]:
+    judged = {image.sha256 for image in judging_images(dataset)}
+    return [image for image in images if image.sha256 not in judged]
+
+
+def _in_turn(images: Iterable[ImageRef], seed: int) -> list[ImageRef]:
+    """Return ``images`` shuffled, one of each class before the second of any."""
+    by_class: dict[str, list[ImageRef]] = defaultdict(list)
+    for image in images:
+        by_class[image.label].append(image)
+    ranked = []
+    for label in sorted(by_class):
+        random.Random(f"{seed}/{label}").shuffle(by_class[label])  # noqa: S311 - a sample, not a secret
+        ranked += [(rank, label, image) for rank, image in enumerate(by_class[label])]
+    return [image for _, _, image in sorted(ranked, key=lambda item: item[:2])]

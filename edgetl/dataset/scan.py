@@ -1,0 +1,160 @@
+"""Making a `Dataset` of what is on disk, or saying in one sentence why not."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgetl.dataset import layout as layouts
+from edgetl.dataset.leaks import leaks
+from edgetl.dataset.manifest import manifest
+from edgetl.dataset.splits import split
+from edgetl.dataset.values import SPLITS, Dataset, ImageRef, Skipped, Source, Split, fingerprint
+from edgetl.dataset.verify import Looked, look_at
+from edgetl.errors import DataError
+from edgetl.files import cache_dir
+from edgetl.progress import Progress, Silent
+
+NAMED = 3
+
+
+def scan(root: Path | None, *, seed: int = 0, strict: bool = False, progress: Progress | None = None) -> Dataset:
+    """Return the data set at ``root``: class folders, train/val[/test] folders or a manifest; None is the demo set.
+
+    Every file is decoded once; what cannot be used is skipped with a remark, or refused with ``strict``. Where no
+    validation split is given one is made, stratified and seeded. Raises DataError.
+    """
+    progress = progress or Silent()
+    if root is None:
+        folder = _demo(progress)
+        found = layouts.folders(folder)
+        return _dataset(folder, "demo", found.found, seed, strict, progress)
+    root = root.expanduser()
+    try:
+        is_folder = stat.S_ISDIR(root.stat().st_mode)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise DataError(f"There is no folder or manifest {root} ({why}). Check the path given to --data.") from error
+    found = layouts.folders(root) if is_folder else manifest(root)
+    folder = root if is_folder else root.parent
+    return _dataset(folder, found.source, found.found, seed, strict, progress)
+
+
+def _demo(progress: Progress) -> Path:
+    from edgetl.demo.surface import cached_demo_set
+
+    return cached_demo_set(cache_dir(), progress=lambda done, total: progress.step("draw the demo images", done, total))
+
+
+def _dataset(
+    folder: Path, source: Source, found: Sequence[layouts.Found], seed: int, strict: bool, progress: Progress
+) -> Dataset:
+    root = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow a link that the user chose
+    looked = look_at([item.path for item in found], progress)
+    names = [_name(item.path, root) for item in found]
+    skipped = tuple(
+        Skipped(path=name, reason=look.reason) for name, look in zip(names, looked, strict=True) if look.reason
+    )
+    _report_skipped(skipped, len(found), folder, strict, progress)
+    given = _given(found, names, looked)
+    classes = tuple(sorted({item.label for item in found}))
+    _check_classes(classes, given, skipped, folder)
+    parts = _parts(given, seed)
+    _check_splits(classes, parts, folder)
+    leaked = leaks(parts[name] for name in SPLITS)
+    if leaked:
+        first = leaked[0]
+        progress.remark(
+            f"{len(leaked)} images are in two splits at once (such as {first.first} and {first.second}): accuracy "
+            "measured on them says nothing."
+        )
+    return Dataset(
+        root=str(root),
+        source=source,
+        classes=classes,
+        train=tuple(parts["train"]),
+        val=tuple(parts["val"]),
+        test=tuple(parts["test"]),
+        skipped=skipped,
+        leaks=leaked,
+        sha256=fingerprint(classes, parts.items()),
+    )
+
+
+def _name(path: Path, root: Path) -> str:
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - a link is named by where it is, not by where it points
+    name = absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
+    # Names that are no UTF-8 are skipped, but they still have to be printed and stored.
+    return name.as_posix().encode("utf-8", "replace").decode()
+
+
+def _given(
+    found: Sequence[layouts.Found], names: Sequence[str], looked: Sequence[Looked]
+) -> dict[Split | None, list[ImageRef]]:
+    """Return the usable images by the split that the user gave."""
+    given: dict[Split | None, list[ImageRef]] = {}
+    for item, name, look in zip(found, names, looked, strict=True):
+        if not look.reason:
+            image = ImageRef(path=name, label=item.label, sha256=look.sha256)
+            given.setdefault(item.split, []).append(image)
+    return given
+
+
+def _parts(given: dict[Split | None, list[ImageRef]], seed: int) -> dict[Split, list[ImageRef]]:
+    if None in given:
+        return split(given[None], seed, test=True)
+    parts: dict[Split, list[ImageRef]] = {name: given.get(name, []) for name in SPLITS}
+    if not parts["val"]:
+        parts |= {name: part for name, part in split(parts["train"], seed, test=False).items() if name != "test"}
+    return {name: sorted(parts[name], key=lambda image: (image.label, image.path)) for name in SPLITS}
+
+
+def _report_skipped(skipped: Sequence[Skipped], total: int, folder: Path, strict: bool, progress: Progress) -> None:
+    if not skipped:
+        return
+    named = "; ".join(f"{item.path} ({item.reason})" for item in skipped[:NAMED])
+    more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+    text = f"{len(skipped)} of {total} files in {folder} cannot be used: {named}{more}."
+    if strict:
+        raise DataError(f"{text} Remove them, or leave out --strict to skip them.")
+    progress.remark(f"Skipped: {text}")
+
+
+def _check_classes(
+    classes: Sequence[str], given: dict[Split | None, list[ImageRef]], skipped: Sequence[Skipped], folder: Path
+) -> None:
+    counts = Counter(image.label for images in given.values() for image in images)
+    if not counts:
+        first = f" The first of {len(skipped)}: {skipped[0].path} ({skipped[0].reason})." if skipped else ""
+        raise DataError(f"No file in {folder} is a usable image.{first}")
+    if len(classes) < 2:
+        raise DataError(
+            f"{folder} has one class ('{classes[0]}'); a classifier needs at least two. "
+            "Put each class into a folder of its own."
+        )
+    few = [name for name in classes if counts[name] < 2]
+    if few:
+        raise DataError(
+            f"Too few usable images in {folder} of {_quoted(few)}: a class needs two, one to train on and one to judge "
+            "by. Add images, or remove the class."
+        )
+
+
+def _check_splits(classes: Sequence[str], parts: dict[Split, list[ImageRef]], folder: Path) -> None:
+    trained = {image.label for image in parts["train"]}
+    unknown = [name for name in classes if name not in trained]
+    if unknown:
+        raise DataError(
+            f"No usable training images in {folder} of {_quoted(unknown)}. Add some, or remove the class from the "
+            "other splits."
+        )
+    if not parts["val"]:
+        raise DataError(f"{folder} has no usable images to validate on. Add some, or remove its val folder.")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    listed = ", ".join(f"'{name}'" for name in names[:NAMED])
+    return listed + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

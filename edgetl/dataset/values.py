@@ -1,0 +1,97 @@
+"""The values of a data set: frozen, stored as ``data.json`` beside the classifier that was trained on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+
+from edgetl.artifacts import SCHEMA_VERSION, Value
+from edgetl.errors import RunError
+from edgetl.files import write_text
+
+FILE = "data.json"
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+Source = Literal["demo", "class folders", "split folders", "manifest"]
+
+
+class ImageRef(Value):
+    """A usable image: ``path`` is relative to the data set's root (absolute if outside), ``sha256`` of its file."""
+
+    path: str
+    label: str
+    sha256: str
+
+
+class Skipped(Value):
+    """A file that cannot be used, and why."""
+
+    path: str
+    reason: str
+
+
+class Leak(Value):
+    """The same picture in two splits, so that what is measured on ``second`` was learnt from ``first``."""
+
+    first: str
+    second: str
+
+
+class Dataset(Value):
+    """Labelled images in disjoint splits. ``sha256`` is the fingerprint of classes, splits, names and contents."""
+
+    schema_version: int = SCHEMA_VERSION
+    root: str
+    source: Source
+    classes: tuple[str, ...]
+    train: tuple[ImageRef, ...]
+    val: tuple[ImageRef, ...]
+    test: tuple[ImageRef, ...]
+    skipped: tuple[Skipped, ...]
+    leaks: tuple[Leak, ...]
+    sha256: str
+
+    def split(self, name: Split) -> tuple[ImageRef, ...]:
+        """Return the images of a split."""
+        return {"train": self.train, "val": self.val, "test": self.test}[name]
+
+    def paths(self, images: Iterable[ImageRef]) -> list[Path]:
+        """Return where the files of ``images`` are."""
+        return [Path(self.root) / image.path for image in images]
+
+    def labels(self, images: Iterable[ImageRef]) -> list[int]:
+        """Return the class indices of ``images``."""
+        index = {name: number for number, name in enumerate(self.classes)}
+        return [index[image.label] for image in images]
+
+    def save(self, folder: Path) -> None:
+        """Write this data set into a run's folder, atomically."""
+        write_text(folder / FILE, self.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Dataset:
+        """Return the data set of a run; raises RunError when it is missing, newer or damaged."""
+        path = folder / FILE
+        try:
+            dataset = cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise RunError(f"{folder} has no {FILE}. Run `edgetl finetune` first.") from None
+        except (OSError, pydantic.ValidationError) as error:
+            raise RunError(f"{path} is damaged or of a newer edgetl. Run `edgetl finetune` again.") from error
+        if dataset.schema_version > SCHEMA_VERSION:
+            raise RunError(f"{path} was written by a newer edgetl. Upgrade edgetl, or run `edgetl finetune` again.")
+        return dataset
+
+
+def fingerprint(classes: Iterable[str], splits: Iterable[tuple[str, Iterable[ImageRef]]]) -> str:
+    """Return the SHA-256 of what a training can see of a data set; where it lies does not matter."""
+    digest = hashlib.sha256("\0".join(classes).encode())
+    for name, images in splits:
+        for image in images:
+            digest.update("\0".join(("", name, image.label, image.path, image.sha256)).encode())
+    return digest.hexdigest()

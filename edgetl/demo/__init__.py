@@ -1,0 +1,1 @@
+"""The embedded default: a procedural image set and a backbone that need no download."""

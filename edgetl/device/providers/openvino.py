@@ -1,0 +1,130 @@
+"""OpenVINO itself, which reads the same ONNX file; runs on Intel, AMD and Arm CPUs."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from edgetl.device.providers.base import (
+    EngineSession,
+    Logits,
+    ModelError,
+    Pixels,
+    ProviderUnavailable,
+    Session,
+    batch_of,
+    check_input,
+    engine_options,
+    sentence,
+)
+from edgetl.device.values import LoadReport, SessionSpec
+
+REMEDY = "Install it: pip install 'edgetl[openvino]'."
+
+# Left alone, OpenVINO computes in bf16 wherever the CPU has it, and calls that fp32. In an int8 model the hint is for
+# the layers left in float; option INFERENCE_PRECISION_HINT=bf16 makes those bf16.
+PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+
+# The layers that do the arithmetic decide what a model "runs in", and OpenVINO's names for types.
+_HEAVY = ("Convolution", "FullyConnected", "MatMul", "Deconvolution")
+_PRECISIONS = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "u8": "int8", "i8": "int8"}
+_NOT_RUN = ("Const", "Input", "Output")
+
+
+def load(model: Path, spec: SessionSpec, threads: int) -> Session:
+    """Return a session on OpenVINO; option ``device`` names another device than CPU, the others are its properties.
+
+    Raises ProviderUnavailable where OpenVINO or the device is missing, ModelError where it does not take the model.
+    """
+    ov = _import()
+    options = dict(engine_options(spec))
+    device = options.pop("device", "CPU")
+    core = ov.Core()
+    if device.partition(".")[0] not in {name.partition(".")[0] for name in core.available_devices}:
+        found = ", ".join(core.available_devices) or "none"
+        raise ProviderUnavailable(f"OpenVINO finds no device '{device}' here (it finds {found}). Install its driver.")
+    properties: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": PRECISION_HINTS.get(spec.precision, "f32"),
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": "1",
+        **({"INFERENCE_NUM_THREADS": str(threads)} if device == "CPU" else {}),
+        **options,
+    }
+    start = time.perf_counter_ns()
+    try:
+        network = core.read_model(model)
+        shape, dtype = _input(network)
+        check_input(shape, dtype)
+        if shape[0] is None:
+            network.reshape([batch_of(spec), *(-1 if side is None else side for side in shape[1:])])
+        compiled = core.compile_model(network, device, properties)
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO does not load the model: {_cause(error)}") from error
+    load_ns = time.perf_counter_ns() - start
+    shape = tuple(side.get_length() if side.is_static else None for side in compiled.input().partial_shape)
+    placement, precision = _placement(compiled)
+    report = LoadReport(
+        provider=spec.provider,
+        engine="openvino",
+        engine_version=ov.__version__.partition("-")[0],
+        precision=precision,
+        threads=threads,
+        placement=placement,
+        load_ns=load_ns,
+        input_shape=shape,
+        input_dtype=dtype,
+    )
+    infer = compiled.create_infer_request().infer
+
+    def logits(pixels: Pixels) -> Logits:
+        # Shared: no copy on the way in. What comes out lies in the request's memory, which the next run overwrites.
+        return np.array(infer([pixels], share_inputs=True, share_outputs=True)[0], np.float32)
+
+    return EngineSession(report, logits, shape[0])
+
+
+def _import() -> ModuleType:
+    try:
+        import openvino
+    except ImportError as error:
+        raise ProviderUnavailable(f"OpenVINO cannot be imported ({sentence(error)}). {REMEDY}") from error
+    module: ModuleType = openvino
+    return module
+
+
+def _input(network: Any) -> tuple[tuple[int | None, ...], str]:
+    if len(network.inputs) != 1:
+        raise ModelError(f"The model has {len(network.inputs)} inputs; an image classifier has one.")
+    entry = network.input()
+    if entry.partial_shape.rank.is_dynamic:
+        raise ModelError("The model's input has no fixed number of dimensions.")
+    shape = tuple(side.get_length() if side.is_static else None for side in entry.partial_shape)
+    return shape, entry.element_type.to_dtype().name
+
+
+def _placement(compiled: Any) -> tuple[dict[str, int], str]:
+    """Return the number of nodes that run on each device, and the precision of most of the heavy ones."""
+    devices = "+".join(compiled.get_property("EXECUTION_DEVICES"))
+    nodes: Counter[str] = Counter()
+    precisions: Counter[str] = Counter()
+    for node in compiled.get_runtime_model().get_ops():
+        info = {key: str(value.value) for key, value in node.get_rt_info().items()}
+        kind = info.get("layerType", "")
+        if kind in _NOT_RUN:
+            continue
+        nodes[info.get("executionDevice", devices)] += 1
+        if kind in _HEAVY:
+            precisions[info.get("runtimePrecision", "").lower()] += 1
+    most = precisions.most_common(1)[0][0] if precisions else "f32"
+    return dict(nodes), _PRECISIONS.get(most, most)
+
+
+def _cause(error: RuntimeError) -> str:
+    """Return the message without the lines that say where in OpenVINO's source it was raised."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return sentence(RuntimeError(" ".join(line for line in lines if line and not line.startswith("Exception from"))))

@@ -1,0 +1,32 @@
+"""ONNX Runtime's OpenVINO execution provider; nodes that it leaves to the CPU provider show in the placement."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from edgetl.device.providers import _ort
+from edgetl.device.providers.base import Session
+from edgetl.device.values import SessionSpec
+
+EP = _ort.Ep(
+    "OpenVINOExecutionProvider",
+    remedy="In an environment of its own, without any other onnxruntime package: pip install onnxruntime-openvino. "
+    "Or take provider 'openvino', which needs no such environment.",
+    options={},
+    precisions=("bf16", "fp16"),
+)
+
+# FP32 keeps it from computing in bf16 unasked; ACCURACY takes the types in the file.
+PRECISION_OPTIONS = {"fp32": "FP32", "fp16": "FP16", "bf16": "ACCURACY", "int8": "FP32"}
+
+
+def load(model: Path, spec: SessionSpec, threads: int) -> Session:
+    """Return a session on OpenVINO's CPU device through ONNX Runtime."""
+    options = {
+        "device_type": "CPU",
+        "precision": PRECISION_OPTIONS.get(spec.precision, "FP32"),
+        "num_of_threads": str(threads),
+        "num_streams": "1",
+    }
+    return _ort.load(model, spec, threads, dataclasses.replace(EP, options=options))

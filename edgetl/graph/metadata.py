@@ -1,0 +1,66 @@
+"""What a model file says of itself, in ONNX ``metadata_props`` under the prefix ``edgetl.``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from edgetl import __version__
+from edgetl.device.values import Preprocess
+
+PREFIX = "edgetl."
+SCHEMA = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFacts:
+    """What a model file carries beside its graph.
+
+    ``parent_sha256`` is the file that this one was made from: the classifier for an fp32 model, the fp32 model for a
+    quantized one, whose ``recipe`` is the recipe's content.
+    """
+
+    arch: str
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    layout: str
+    parent_sha256: str
+    data_sha256: str
+    recipe: dict[str, Any] | None = None
+
+
+def write(model: onnx.ModelProto, facts: ModelFacts) -> None:
+    """Put ``facts`` into ``model`` in place; other tools' entries stay, older ones of edgetl go."""
+    entries = {
+        "schema": str(SCHEMA),
+        "version": __version__,
+        "arch": facts.arch,
+        "classes": json.dumps(facts.classes, ensure_ascii=False),
+        "preprocess": json.dumps(dataclasses.asdict(facts.preprocess), sort_keys=True),
+        "layout": facts.layout,
+        "parent_sha256": facts.parent_sha256,
+        "data_sha256": facts.data_sha256,
+    }
+    if facts.recipe is not None:
+        entries["recipe"] = json.dumps(facts.recipe, sort_keys=True)
+    others = {entry.key: entry.value for entry in model.metadata_props if not entry.key.startswith(PREFIX)}
+    onnx.helper.set_model_props(model, others | {PREFIX + key: value for key, value in sorted(entries.items())})
+
+
+def read(path: Path) -> ModelFacts:
+    """Return what the model file at ``path`` carries; raises KeyError when edgetl did not write it."""
+    model = onnx.load(path, load_external_data=False)
+    entries = {entry.key.removeprefix(PREFIX): entry.value for entry in model.metadata_props}
+    return ModelFacts(
+        arch=entries["arch"],
+        classes=tuple(json.loads(entries["classes"])),
+        preprocess=Preprocess.from_json(json.loads(entries["preprocess"])),
+        layout=entries["layout"],
+        parent_sha256=entries["parent_sha256"],
+        data_sha256=entries["data_sha256"],
+        recipe=json.loads(entries["recipe"]) if "recipe" in entries else None,
+    )

@@ -1,0 +1,1 @@
+"""Measuring candidates: workers, interleaving, statistics and accuracy."""

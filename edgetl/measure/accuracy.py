@@ -1,0 +1,160 @@
+"""Paired accuracy: what a candidate loses on the very images that the baseline was judged on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, stats
+
+MAX_IMAGES = 1_000_000
+
+Pixels = NDArray[np.uint8]
+Predictions = NDArray[np.int64]
+Labels = ArrayLike
+
+
+@dataclass(frozen=True)
+class ClassDrop:
+    """How much a class loses: ``drop`` is the baseline's share of its images right minus the candidate's."""
+
+    label: int
+    images: int
+    drop: float
+
+
+@dataclass(frozen=True)
+class PairedAccuracy:
+    """Two classifiers on the same images. All but counts are fractions.
+
+    ``lost`` images only the baseline had right, ``won`` only the candidate; ``drop`` is baseline minus candidate top-1,
+    ``drop_ci`` Tango's interval at ``confidence``, ``mcnemar_p`` the exact two-sided probability of so uneven a split.
+    ``flips`` are the indices of images whose predicted class changed.
+    """
+
+    images: int
+    baseline: float
+    candidate: float
+    lost: int
+    won: int
+    drop: float
+    drop_ci: tuple[float, float]
+    confidence: float
+    mcnemar_p: float
+    agreement: float
+    flips: tuple[int, ...]
+    worst_class: ClassDrop
+
+
+def predictions(logits: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the top-1 class of each row of ``logits`` (images, classes), int64."""
+    return np.asarray(np.argmax(logits, axis=1), dtype=np.int64)
+
+
+def paired(labels: ArrayLike, baseline: ArrayLike, candidate: ArrayLike, *, confidence: float = 0.95) -> PairedAccuracy:
+    """Return the paired comparison of two classifiers by their predicted classes.
+
+    All three arrays are (images,) of class indices. Raises ValueError for no images or arrays of different lengths.
+    """
+    truth, before, after = (np.asarray(array) for array in (labels, baseline, candidate))
+    if not len(truth) or not truth.shape == before.shape == after.shape:
+        raise ValueError(
+            f"labels {truth.shape}, baseline {before.shape} and candidate {after.shape} must be one length"
+        )
+    count = len(truth)
+    right_before, right_after = before == truth, after == truth
+    lost = int(np.count_nonzero(right_before & ~right_after))
+    won = int(np.count_nonzero(~right_before & right_after))
+    flips = tuple(int(index) for index in np.flatnonzero(before != after))
+    return PairedAccuracy(
+        images=count,
+        baseline=float(np.mean(right_before)),
+        candidate=float(np.mean(right_after)),
+        lost=lost,
+        won=won,
+        drop=(lost - won) / count,
+        drop_ci=tango_interval(lost, won, count, confidence=confidence),
+        confidence=confidence,
+        mcnemar_p=mcnemar(lost, won),
+        agreement=1 - len(flips) / count,
+        flips=flips,
+        worst_class=_worst_class(truth, right_before, right_after),
+    )
+
+
+def mcnemar(lost: int, won: int) -> float:
+    """Return McNemar's exact two-sided p: how likely so uneven a split of the discordant images is by chance."""
+    return float(stats.binomtest(lost, lost + won).pvalue) if lost + won else 1.0
+
+
+def tango_interval(lost: int, won: int, images: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the score interval of the paired difference (lost - won) / images, within [-1, 1].
+
+    Tango, *Equivalence test and confidence interval for the difference in proportions for the paired-sample design*,
+    Statistics in Medicine 17 (1998): the differences that a score test does not reject, with the nuisance
+    probability at its restricted maximum likelihood. It keeps its coverage where discordant images are few or none,
+    where Wald's interval collapses to a point. Raises ValueError for impossible counts.
+    """
+    if min(lost, won) < 0 or images <= 0 or lost + won > images:
+        raise ValueError(f"{lost} lost and {won} won of {images} images is impossible")
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    difference = (lost - won) / images
+
+    def low_end(delta: float) -> float:
+        return _score(lost, won, images, delta) - z
+
+    def high_end(delta: float) -> float:
+        return _score(lost, won, images, delta) + z
+
+    low = -1.0 if difference <= -1.0 else float(optimize.brentq(low_end, -1.0, difference))
+    high = 1.0 if difference >= 1.0 else float(optimize.brentq(high_end, difference, 1.0))
+    return (low, high)
+
+
+def images_needed(lost: int, won: int, images: int, limit: float, *, confidence: float = 0.95) -> int | None:
+    """Return how many images in all would put the drop's interval on one side of ``limit``, at the rates seen so far.
+
+    None when even a million would not: the drop seen is (nearly) the limit itself.
+    """
+
+    def settled(total: int) -> bool:
+        scale = total / images
+        low, high = tango_interval(round(lost * scale), round(won * scale), total, confidence=confidence)
+        return high <= limit or low > limit
+
+    enough = images
+    while not settled(enough):
+        if enough >= MAX_IMAGES:
+            return None
+        enough = min(enough * 2, MAX_IMAGES)
+    short = images if enough == images else enough // 2
+    while enough - short > max(1, enough // 100):
+        middle = (enough + short) // 2
+        enough, short = (middle, short) if settled(middle) else (enough, middle)
+    return enough
+
+
+def _score(lost: int, won: int, images: int, delta: float) -> float:
+    """Return Tango's score statistic of the hypothesis that the difference is ``delta``."""
+    a = 2 * images
+    b = -lost - won + (2 * images - lost + won) * delta
+    c = -won * delta * (1 - delta)
+    nuisance = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
+    variance = images * (2 * nuisance + delta * (1 - delta))
+    gap = lost - won - images * delta
+    if variance <= 0:
+        return 0.0 if gap == 0 else math.copysign(math.inf, gap)
+    return gap / math.sqrt(variance)
+
+
+def _worst_class(
+    truth: NDArray[np.int64], right_before: NDArray[np.bool_], right_after: NDArray[np.bool_]
+) -> ClassDrop:
+    drops = []
+    for label in np.unique(truth):
+        members = truth == label
+        drop = float(np.mean(right_before[members]) - np.mean(right_after[members]))
+        drops.append(ClassDrop(int(label), int(np.count_nonzero(members)), drop))
+    return max(drops, key=lambda each: each.drop)

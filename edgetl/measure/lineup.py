@@ -1,0 +1,46 @@
+"""Which model files are measured on which providers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgetl.artifacts import Candidate, QuantizeResult
+from edgetl.device.providers import PROVIDERS
+from edgetl.errors import UsageError, nearest
+
+
+def lineup(quantized: QuantizeResult, providers: Sequence[str]) -> tuple[Candidate, ...]:
+    """Return the candidates to measure, the baseline first.
+
+    Without ``providers`` these are all of the run's. With them, for each provider those that the target has for it, or
+    else every model file of the run on it. Raises UsageError for an unknown provider.
+    """
+    for provider in providers:
+        if provider not in PROVIDERS:
+            known = ", ".join(PROVIDERS)
+            raise UsageError(f"There is no provider '{provider}'.{nearest(provider, PROVIDERS)} Known: {known}.")
+    baseline, *others = quantized.candidates
+    if not providers:
+        return (baseline, *others)
+    chosen = [baseline]
+    for provider in dict.fromkeys(providers):
+        own = [candidate for candidate in others if candidate.provider == provider]
+        chosen += own or ([] if provider == baseline.provider else _everything_on(provider, quantized))
+    return tuple(chosen)
+
+
+def _everything_on(provider: str, quantized: QuantizeResult) -> list[Candidate]:
+    files = {candidate.path: candidate for candidate in reversed(quantized.candidates) if candidate.path}
+    asked = {
+        "provider": provider,
+        "status": "accepted",
+        "reason": f"The target has nothing for {provider}; it was asked for.",
+    }
+    return [
+        candidate.model_copy(update=asked | {"name": _name(provider, candidate)})
+        for candidate in reversed(files.values())
+    ]
+
+
+def _name(provider: str, candidate: Candidate) -> str:
+    return "-".join(dict.fromkeys(part for part in (provider, candidate.precision, candidate.recipe) if part))

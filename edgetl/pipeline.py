@@ -1,0 +1,103 @@
+"""All stages in a row; those whose inputs have not changed keep their result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from edgetl import check as checks
+from edgetl import export as exports
+from edgetl import run as runs
+from edgetl.artifacts import Artifact, BenchResult, CheckResult, ExportResult, FinetuneResult, QuantizeResult
+from edgetl.check import CheckSettings
+from edgetl.errors import RunError
+from edgetl.export import ExportSettings
+from edgetl.measure import bench as benches
+from edgetl.measure.bench import BenchSettings
+from edgetl.progress import Progress
+from edgetl.quantize import stage as quantization
+from edgetl.quantize.stage import QuantizeSettings
+from edgetl.training import finetune as tuning
+from edgetl.training.finetune import FinetuneSettings
+
+A = TypeVar("A", bound=Artifact)
+Finished = Callable[[Artifact, bool], None]
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of each stage; all name the same run folder. ``force`` repeats every stage."""
+
+    finetune: FinetuneSettings
+    quantize: QuantizeSettings
+    bench: BenchSettings
+    check: CheckSettings
+    force: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.finetune.run
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Every stage's artifact."""
+
+    finetune: FinetuneResult
+    export: ExportResult
+    quantize: QuantizeResult
+    bench: BenchResult
+    check: CheckResult
+
+
+def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunResult:
+    """Return all artifacts of the main job; ``finished(artifact, kept)`` is told of each as soon as it is there.
+
+    ``kept`` is true for a stage that was not repeated, because its inputs have not changed and its files are whole.
+    """
+    folder = settings.folder
+
+    def stage(kept: Callable[[], A], inputs: Callable[[], str], work: Callable[[], A]) -> A:
+        old = None if settings.force else _unchanged(kept, inputs)
+        artifact = work() if old is None else old
+        finished(artifact, old is not None)
+        return artifact
+
+    dataset = tuning.read_data(settings.finetune, progress)
+    tuned = stage(
+        lambda: runs.finetuned(folder),
+        lambda: tuning.inputs_hash(settings.finetune, dataset),
+        lambda: tuning.finetune(settings.finetune, progress, dataset),
+    )
+    exported = stage(
+        lambda: runs.exported(folder),
+        lambda: exports.inputs(tuned),
+        lambda: exports.export(ExportSettings(folder), progress),
+    )
+    quantized = stage(
+        lambda: runs.quantized(folder),
+        lambda: quantization.inputs(settings.quantize, exported),
+        lambda: quantization.quantize(settings.quantize, progress),
+    )
+    benched = stage(
+        lambda: BenchResult.load(folder),
+        lambda: benches.inputs(settings.bench, quantized),
+        lambda: benches.bench(settings.bench, progress),
+    )
+    checked = stage(
+        lambda: CheckResult.load(folder),
+        lambda: checks.inputs(settings.check, quantized),
+        lambda: checks.check(settings.check, progress),
+    )
+    return RunResult(tuned, exported, quantized, benched, checked)
+
+
+def _unchanged(kept: Callable[[], A], inputs: Callable[[], str]) -> A | None:
+    try:
+        artifact = kept()
+        return artifact if artifact.inputs == inputs() else None
+    except RunError:
+        return None

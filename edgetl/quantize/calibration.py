@@ -1,0 +1,32 @@
+"""The images that recipes calibrate on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgetl.dataset import Dataset, calibration_images
+from edgetl.device.values import Preprocess
+from edgetl.pixels import iter_pixels
+
+# The activations of one batch are all the memory that calibration takes.
+BATCH = 4
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A stratified order of ``reserved`` images that are kept for calibration; a recipe takes the first of them."""
+
+    dataset: Dataset
+    preprocess: Preprocess
+    reserved: int
+    seed: int
+
+    def batches(self, samples: int) -> Iterator[NDArray[np.uint8]]:
+        """Yield uint8 NHWC batches of at most ``samples`` images, decoded as they are needed."""
+        images = calibration_images(self.dataset, self.reserved, self.seed)[:samples]
+        for _, pixels in iter_pixels(self.dataset.paths(images), self.preprocess, batch=BATCH):
+            yield pixels

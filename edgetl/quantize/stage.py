@@ -1,0 +1,116 @@
+"""The stage: every candidate of a target is made, tried and compared; the best so far is on disk at every moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgetl import __version__, recipes, targets
+from edgetl import run as runs
+from edgetl.artifacts import ExportResult, QuantizeResult
+from edgetl.dataset import Dataset, selection_images
+from edgetl.errors import DataError
+from edgetl.graph import metadata
+from edgetl.measure.worker import local_command
+from edgetl.progress import Progress
+from edgetl.quantize.calibration import Calibration
+from edgetl.quantize.contest import Contest, Ground
+from edgetl.quantize.make import Workshop
+from edgetl.quantize.record import Record
+from edgetl.quantize.trial import Setback, Trial
+from edgetl.spool import spooled
+from edgetl.targets import Target, TargetCandidate
+
+CANDIDATES = "candidates"
+MAX_SELECTION_IMAGES = 2_000
+MAX_RACE_S, MIN_RACE_S = 10.0, 1.0
+
+
+@dataclass(frozen=True)
+class QuantizeSettings:
+    """What to quantize and for whom. ``max_drop`` is a fraction of top-1; None takes the target's budget.
+
+    ``time_budget_s`` is for everything; candidates that it does not reach are listed as such. ``worker`` is the command
+    line of the runner that measures.
+    """
+
+    run: Path
+    target: str = targets.HOST
+    max_drop: float | None = None
+    time_budget_s: float = 45.0
+    seed: int = 0
+    worker: Sequence[str] = field(default_factory=local_command)
+
+
+def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
+    """Return the candidates of a target, each with its accuracy, its latency and why it won or lost.
+
+    Raises ConfigError for an unknown target or recipe, RunError for a run without an exported model, DataError without
+    images to choose by.
+    """
+    start, folder = time.monotonic(), settings.run
+    target = _target(settings)
+    exported, dataset = runs.exported(folder), Dataset.load(folder)
+    model = folder / exported.model
+    calibration = Calibration(dataset, metadata.read(model).preprocess, _samples(target), settings.seed)
+    images = selection_images(dataset, calibration.reserved, settings.seed)[:MAX_SELECTION_IMAGES]
+    if not images:
+        raise DataError(f"{dataset.root} has no images left to choose candidates by. Add some.")
+    workshop = Workshop(model, folder / CANDIDATES, calibration)
+    record = Record(folder, target, exported, len(images), start)
+    trials: list[Trial] = []
+    with spooled(dataset.paths(images), calibration.preprocess, progress) as pixels:
+        ground = Ground(settings.worker, pixels, dataset.labels(images), target.threads, target.budgets)
+        with Contest(target.candidates[0], model, ground) as contest:
+            _remark(target, contest, progress)
+            others = target.candidates[1:]
+            for index, candidate in enumerate(others):
+                record.write(contest, trials)
+                progress.step("try candidates", index, len(others))
+                left = settings.time_budget_s - (time.monotonic() - start)
+                trials.append(_tried(candidate, contest, workshop, model, left / (len(others) - index)))
+            progress.step("try candidates", len(others), len(others))
+            return record.write(contest, trials, inputs=inputs(settings, exported))
+
+
+def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:
+    """Return the hash of all that decides a result: the model, the target with its recipes, the budgets."""
+    target = _target(settings)
+    used = [recipes.load(name).model_dump() for name in _recipes(target)]
+    return runs.digest(__version__, exported.sha256, target.model_dump(), used, settings.seed)
+
+
+def _tried(candidate: TargetCandidate, contest: Contest, workshop: Workshop, model: Path, seconds: float) -> Trial:
+    """Return the trial of ``candidate``, which has ``seconds`` for all."""
+    end = time.monotonic() + seconds
+    made = workshop.make(recipes.load(candidate.recipe)) if candidate.recipe else model
+    if isinstance(made, Setback):
+        return Trial(candidate, setback=made)
+    if seconds <= 0:
+        return Trial(candidate, made)
+    left = end - time.monotonic()
+    return contest.try_out(Trial(candidate, made), min(max(left, MIN_RACE_S), MAX_RACE_S))
+
+
+def _target(settings: QuantizeSettings) -> Target:
+    target = targets.load(settings.target)
+    if settings.max_drop is None:
+        return target
+    return target.model_copy(update={"budgets": target.budgets.model_copy(update={"top1_drop": settings.max_drop})})
+
+
+def _recipes(target: Target) -> list[str]:
+    return [candidate.recipe for candidate in target.candidates if candidate.recipe is not None]
+
+
+def _samples(target: Target) -> int:
+    return max((recipes.load(name).samples for name in _recipes(target)), default=1)
+
+
+def _remark(target: Target, contest: Contest, progress: Progress) -> None:
+    if contest.baseline.setback is not None:
+        progress.remark(f"{contest.baseline.candidate.name} cannot run here: {contest.baseline.setback.reason}")
+    elif contest.machine and not targets.matches(target, contest.machine):
+        progress.remark(f"This machine is no {target.name}: the latency shown is that of {contest.machine.get('cpu')}.")

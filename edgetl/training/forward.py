@@ -1,0 +1,129 @@
+"""Running a frozen backbone on many images: on the device runner's engines when they agree with torch, else on torch.
+
+Torch runs small convolutions several times slower on a CPU than ONNX Runtime does (MobileNetV2 on two cores: about 50
+against 400 images/s), so the backbone is exported once, cached by the hash of its weights, and compared with torch on
+real images each time that it is used. An engine gets its images one by one, each on one core: that is faster than to
+share an image or a batch among cores, bears other work on the machine, and makes features depend on no other image.
+"""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgetl.device import providers
+from edgetl.device.cores import cores_allowed
+from edgetl.device.values import Preprocess, SessionSpec
+from edgetl.files import replacing
+from edgetl.pixels import Pixels
+from edgetl.progress import Progress
+from edgetl.training.features import Features, Forward
+from edgetl.training.threads import torch_threads
+
+# Whether a session may be run from several threads at once; one that may not gets all cores for each image.
+PROVIDERS = {"cpu": True, "openvino": False}
+CHECKED = 4
+# Float32 rounds to 6e-8; a few hundred layers of sums in another order come to about 1e-5 of the largest feature.
+TOLERANCE = 1e-3
+
+
+class Images(nn.Module):
+    """A network that takes images as the runner makes them: uint8 NHWC instead of normalized float NCHW."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, network: nn.Module, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", 255 * torch.tensor(preprocess.mean).view(1, 3, 1, 1))
+        self.register_buffer("scale", 1 / (255 * torch.tensor(preprocess.std).view(1, 3, 1, 1)))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the network's output for uint8 images of shape (N, height, width, 3)."""
+        images = (pixels.permute(0, 3, 1, 2).float() - self.mean) * self.scale
+        output: Tensor = self.network(images)
+        return output
+
+
+def on_torch(network: nn.Module, preprocess: Preprocess) -> Forward:
+    """Return the frozen network as a function on torch, on a GPU where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    images = Images(network, preprocess).eval().to(device).to(memory_format=torch.channels_last)
+
+    def forward(pixels: Pixels) -> Features:
+        with torch.inference_mode():
+            output: Features = images(torch.from_numpy(pixels).to(device)).cpu().numpy()
+        return output
+
+    return forward
+
+
+def fastest(network: nn.Module, preprocess: Preprocess, onnx: Path, sample: Pixels, progress: Progress) -> Forward:
+    """Return the frozen network as a function of uint8 NHWC images, on an engine if one agrees with torch.
+
+    ``onnx`` is where the exported network is cached, ``sample`` are a few real images to compare on. Falling back to
+    torch is told to ``progress``. A GPU runs torch.
+    """
+    reference = on_torch(network, preprocess)
+    if torch.cuda.is_available():
+        return reference
+    with torch_threads(1):
+        expected = reference(sample[:CHECKED])
+    try:
+        if not onnx.is_file():
+            _export(Images(network, preprocess), sample[:1], onnx)
+        engine = _engine(onnx)
+        difference = float(np.abs(engine(sample[:CHECKED]) - expected).max() / (np.abs(expected).max() + 1e-12))
+    except Exception as error:  # noqa: BLE001 - whatever keeps an engine from running, torch can do the work
+        onnx.unlink(missing_ok=True)
+        progress.remark(f"The backbone runs on torch, which is slower: {str(error).splitlines()[0]}")
+        return reference
+    if not difference <= TOLERANCE:
+        onnx.unlink(missing_ok=True)
+        progress.remark(
+            f"The backbone runs on torch: the exported one differs by {difference:.1e} (at most {TOLERANCE})."
+        )
+        return reference
+    return engine
+
+
+def _export(network: nn.Module, sample: Pixels, path: Path) -> None:
+    with replacing(path) as temporary, torch_threads(1), warnings.catch_warnings():
+        # The exporter by tracing is deprecated, but takes one second where the one by `torch.export` takes six; its
+        # result is compared with torch before it is used and never leaves this cache.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network.eval(),
+            (torch.from_numpy(sample),),
+            str(temporary),
+            dynamo=False,
+            input_names=["image"],
+            output_names=["features"],
+            dynamic_axes={"image": {0: "batch"}, "features": {0: "batch"}},
+        )
+
+
+def _engine(onnx: Path) -> Forward:
+    reasons = []
+    for provider, at_once in PROVIDERS.items():
+        try:
+            session = providers.load(onnx, SessionSpec(provider, threads=1 if at_once else 0))
+            return _image_by_image(session, cores_allowed() if at_once else 1)
+        except (providers.ProviderUnavailable, providers.ModelError) as error:
+            reasons.append(str(error))
+    raise RuntimeError(" ".join(reasons))
+
+
+def _image_by_image(session: providers.Session, at_once: int) -> Forward:
+    pool = ThreadPoolExecutor(at_once)
+
+    def forward(pixels: Pixels) -> Features:
+        return np.concatenate(list(pool.map(session.run, np.split(pixels, len(pixels)))))
+
+    return forward

@@ -1,0 +1,153 @@
+"""`bench` on models whose latency and answers are scripted, and once on ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgetl.artifacts import BenchResult, QuantizeResult, Row
+from edgetl.device.machine import nvidia_driver
+from edgetl.errors import MeasureError, UsageError
+from edgetl.measure.bench import BenchSettings, bench
+from edgetl.measure.lineup import lineup
+from edgetl.progress import Silent
+from tests.measure.scripted_run import MS, replace_models, scripted_run
+
+NO_DEVICE = {"fail": {"at": "load", "how": "unavailable", "message": "No such device."}}
+
+
+def benched(run: Path, *providers: str) -> BenchResult:
+    return bench(BenchSettings(run, providers=providers, time_budget_s=1.0), Silent())
+
+
+def row(result: BenchResult, name: str) -> Row:
+    return {row.name: row for row in result.rows}[name]
+
+
+def test_rows_hold_what_was_scripted(tmp_path: Path) -> None:
+    int8: dict[str, Any] = {
+        "latency_ns": [4 * MS, 5 * MS],
+        "load_ns": 7 * MS,
+        "placement": {"FakeExecutionProvider": 9},
+    }
+    run = scripted_run(tmp_path, fake_fp32={}, fake_int8=int8 | {"flips": 0.3})
+    result = benched(run)
+    base, fast = result.rows
+    assert (base.status, fast.status) == ("baseline", "chosen")
+    assert (base.accuracy, base.agreement, base.latency_p50_ms, base.speedup) == (1.0, 1.0, 10.0, None)
+    assert fast.latency_p50_ms == 4.0
+    assert fast.latency_p90_ms == 5.0
+    assert fast.latency_p90_ci_ms is not None
+    assert fast.speedup == pytest.approx(2.5)
+    assert fast.speedup_ci == pytest.approx((2.5, 2.5))
+    assert fast.accuracy is not None and 0.5 < fast.accuracy < 0.9
+    assert fast.agreement == pytest.approx(fast.accuracy)
+    assert (fast.engine, fast.actual_precision, fast.placement) == ("fake", "int8", {"FakeExecutionProvider": 9})
+    assert fast.session_ms == 7.0
+    assert fast.end_to_end_p50_ms in (4.0, 4.5, 5.0)
+    assert fast.cold_start_ms is not None and fast.cold_start_ms > 1
+    assert fast.peak_rss_mb is not None and fast.peak_rss_mb > 5
+    assert result.images == 210
+    assert result.noise_floor == (1.0, 1.0)
+    assert result.machine["cores_allowed"] >= 1
+    assert BenchResult.load(run) == result
+
+
+def test_raw_timings_are_kept_paired_by_round(tmp_path: Path) -> None:
+    run = scripted_run(tmp_path, fake_fp32={}, fake_int8={})
+    raw = json.loads((run / benched(run).timings).read_text())
+    assert raw["unit"] == "ns"
+    rounds = {len(blocks) for blocks in raw["inference"].values()}
+    assert len(rounds) == 1 and rounds.pop() >= 6
+    assert set(raw["inference"]) == {"fake-fp32", "fake-int8", "baseline again"}
+    assert set(raw["end_to_end"]) == set(raw["cold_start"]) == {"fake-fp32", "fake-int8"}
+
+
+def test_what_cannot_run_here_is_a_row_that_says_why(tmp_path: Path) -> None:
+    run = scripted_run(
+        tmp_path,
+        fake_fp32={},
+        fake_int8={"precision": "fp32"},
+        broken_int8=NO_DEVICE,
+        never_int8={"missing": "It could not be made.", "status": "unavailable"},
+    )
+    result = benched(run)
+    assert [row.status for row in result.rows] == ["baseline", "unavailable", "unavailable", "unavailable"]
+    assert "computes in fp32" in row(result, "fake-int8").reason
+    assert row(result, "broken-int8").reason == "No such device."
+    assert row(result, "never-int8").reason == "It could not be made."
+    assert all(row.latency_p50_ms is row.accuracy is row.speedup is None for row in result.rows[1:])
+
+
+def test_a_baseline_that_cannot_run_leaves_the_others_without_a_speedup(tmp_path: Path) -> None:
+    result = benched(scripted_run(tmp_path, fake_fp32=NO_DEVICE, fake_int8={}))
+    assert result.rows[0].status == "unavailable"
+    measured = row(result, "fake-int8")
+    assert measured.latency_p50_ms == 10.0
+    assert measured.speedup is measured.agreement is None
+
+
+def test_what_could_not_run_before_and_now_does_is_no_longer_called_unavailable(tmp_path: Path) -> None:
+    run = scripted_run(tmp_path, fake_fp32={}, fake_int8={}, late_int8={"status": "unavailable"})
+    late = row(benched(run), "late-int8")
+    assert (late.status, late.latency_p50_ms) == ("accepted", 10.0)
+    assert "edgetl quantize" in late.reason
+
+
+def test_nothing_that_runs_is_no_result(tmp_path: Path) -> None:
+    run = scripted_run(tmp_path, fake_fp32=NO_DEVICE, fake_int8=NO_DEVICE)
+    with pytest.raises(MeasureError, match=r"Nothing could be measured here\. No such device\.$") as caught:
+        benched(run)
+    assert caught.value.exit_code == 3
+    assert not (run / BenchResult.FILE).exists()
+
+
+def test_asking_for_a_gpu_that_is_not_there_never_gives_the_cpu(tmp_path: Path) -> None:
+    run = scripted_run(tmp_path, fake_fp32={}, fake_int8={})
+    if nvidia_driver() is not None:
+        pytest.skip("this machine has an NVIDIA driver")
+    result = benched(run, "cuda")
+    assert [(row.name, row.status) for row in result.rows] == [
+        ("fake-fp32", "baseline"),
+        ("cuda-fp32", "unavailable"),
+        ("cuda-int8", "unavailable"),
+    ]
+    assert "NVIDIA" in row(result, "cuda-fp32").reason
+
+
+def test_a_provider_asked_for_takes_the_targets_candidates_for_it_or_every_file(tmp_path: Path) -> None:
+    run = scripted_run(tmp_path, fake_fp32={}, fake_int8={}, openvino_int8={"provider": "openvino"})
+    quantized = QuantizeResult.load(run)
+    assert [each.name for each in lineup(quantized, ())] == ["fake-fp32", "fake-int8", "openvino-int8"]
+    assert [each.name for each in lineup(quantized, ("fake",))] == ["fake-fp32", "fake-int8"]
+    assert [each.name for each in lineup(quantized, ("openvino", "openvino"))] == ["fake-fp32", "openvino-int8"]
+    elsewhere = lineup(quantized, ("cpu",))[1:]
+    assert {each.provider for each in elsewhere} == {"cpu"}
+    assert len({each.path for each in elsewhere}) == len(elsewhere) == 3
+    # Only the target's own candidates can be its baseline or its choice.
+    assert {each.status for each in elsewhere} == {"accepted"}
+    with pytest.raises(UsageError, match="Did you mean 'openvino'"):
+        lineup(quantized, ("opnvino",))
+
+
+@pytest.mark.engine
+def test_onnx_runtime_runs_where_it_says(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    run = scripted_run(tmp_path, test=4, cpu_fp32={"provider": "cpu"}, cpu_int8={"provider": "cpu"})
+    from tests.device import tiny
+
+    models = {"cpu-fp32": tiny.save(run / "a.onnx"), "cpu-int8": tiny.save(run / "b.onnx", quantized=True)}
+    replace_models(run, models)
+    result = benched(run)
+    assert [row.status for row in result.rows] == ["baseline", "chosen"]
+    for each in result.rows:
+        assert each.engine == "onnxruntime"
+        assert set(each.placement or {}) == {"CPUExecutionProvider"}
+        assert each.actual_precision == each.precision
+        assert each.latency_p50_ms is not None and each.latency_p50_ms > 0
+        assert each.end_to_end_p50_ms is not None and each.end_to_end_p50_ms > each.latency_p50_ms
+    low, high = result.rows[1].speedup_ci or (0, 0)
+    assert 0 < low <= (result.rows[1].speedup or 0) <= high

@@ -1,0 +1,104 @@
+"""The contest, on engines whose clock and answers are scripted: exact, and without a real engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgetl.measure.worker import local_command
+from edgetl.quantize.choose import choose
+from edgetl.quantize.contest import Contest, Ground
+from edgetl.quantize.trial import Trial
+from edgetl.targets import Budgets, TargetCandidate
+
+BASELINE = TargetCandidate(provider="fake")
+INT8 = TargetCandidate(provider="fake", precision="int8", recipe="u8s8-minmax")
+MS = 1_000_000
+
+
+def _script(path: Path, **script: Any) -> Path:
+    path.write_text(json.dumps({"classes": 3, "logits": {"by": "brightness"}, **script}))
+    return path
+
+
+def _ground(images: int = 60) -> Ground:
+    labels = [index % 3 for index in range(images)]
+    pixels = np.stack([np.full((4, 4, 3), 40 + 85 * label, np.uint8) for label in labels])
+    pixels[:, 0, 0, 0] += np.arange(images, dtype=np.uint8) % 8
+    return Ground(local_command(), pixels, labels, 1, Budgets(top1_drop=0.05))
+
+
+def _tried(tmp_path: Path, seconds: float = 2.0, **script: Any) -> tuple[Contest, Trial]:
+    model = _script(tmp_path / "model.json", latency_ns=[10 * MS])
+    with Contest(BASELINE, model, _ground()) as contest:
+        candidate = Trial(INT8, _script(tmp_path / "candidate.json", **({"latency_ns": [5 * MS]} | script)))
+        return contest, contest.try_out(candidate, seconds)
+
+
+def test_latency_and_accuracy_are_the_scripted_ones(tmp_path: Path) -> None:
+    contest, trial = _tried(tmp_path)
+    assert trial.latency is not None and trial.accuracy is not None
+    assert trial.latency.value == pytest.approx(0.5)
+    assert trial.latency_p50_ns == 5 * MS
+    assert contest.baseline.latency_p50_ns == 10 * MS
+    assert (trial.accuracy.candidate, trial.accuracy.agreement, trial.accuracy.images) == (1.0, 1.0, 60)
+
+
+def test_int8_that_is_slower_leaves_fp32_chosen(tmp_path: Path) -> None:
+    contest, trial = _tried(tmp_path, latency_ns=[13 * MS])
+    choices = choose(contest.baseline, [trial], Budgets())
+    assert choices["fake-fp32"].status == "baseline"
+    assert choices[INT8.name].status == "rejected"
+    assert "0.77 times" in choices[INT8.name].reason
+
+
+def test_a_candidate_that_loses_accuracy_is_not_timed(tmp_path: Path) -> None:
+    _, trial = _tried(tmp_path, flips=0.5)
+    assert trial.accuracy is not None
+    assert trial.accuracy.drop > 0.2
+    assert trial.latency is None
+
+
+def test_an_engine_that_is_not_there_makes_a_row_that_says_why(tmp_path: Path) -> None:
+    _, trial = _tried(tmp_path, fail={"at": "load", "how": "unavailable", "message": "No such device."})
+    assert trial.setback is not None
+    assert (trial.setback.status, trial.setback.reason) == ("unavailable", "No such device.")
+
+
+def test_an_engine_that_silently_computes_in_another_precision_is_not_measured(tmp_path: Path) -> None:
+    _, trial = _tried(tmp_path, precision="fp32")
+    assert trial.setback is not None
+    assert trial.setback.status == "unavailable"
+    assert "fp32" in trial.setback.reason
+    assert trial.latency is None
+
+
+def test_an_engine_that_dies_is_out_and_the_contest_goes_on(tmp_path: Path) -> None:
+    model = _script(tmp_path / "model.json", latency_ns=[10 * MS])
+    with Contest(BASELINE, model, _ground()) as contest:
+        fail = {"at": "run", "how": "exit", "after": 3, "message": "Out of luck."}
+        dead = contest.try_out(Trial(INT8, _script(tmp_path / "a.json", fail=fail)), 2.0)
+        good = contest.try_out(Trial(INT8, _script(tmp_path / "b.json", latency_ns=[5 * MS])), 2.0)
+    assert dead.setback is not None and dead.setback.status == "rejected"
+    assert good.latency is not None
+
+
+def test_a_baseline_that_cannot_run_here_makes_every_candidate_unavailable(tmp_path: Path) -> None:
+    model = _script(tmp_path / "m.json", fail={"at": "load", "how": "unavailable", "message": "No GPU."})
+    with Contest(BASELINE, model, _ground()) as contest:
+        trial = contest.try_out(Trial(INT8, _script(tmp_path / "c.json")), 2.0)
+        assert contest.baseline.setback is not None
+        assert contest.baseline.setback.reason == "No GPU."
+    assert trial.setback is not None and trial.setback.status == "unavailable"
+
+
+def test_raw_timings_are_kept_in_whole_nanoseconds(tmp_path: Path) -> None:
+    contest, _ = _tried(tmp_path)
+    raw = contest.timings[INT8.name]
+    assert set(raw) == {"baseline", "baseline again", "candidate"}
+    assert all(isinstance(run, int) for block in raw["candidate"] for run in block)
+    assert len(raw["baseline"]) == len(raw["candidate"])

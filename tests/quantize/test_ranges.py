@@ -1,0 +1,71 @@
+"""Ranges: what is kept of millions of values is what the values are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgetl.quantize.ranges import BINS, Histogram, MinMax, Percentile, Range
+
+
+def _batches(values: np.ndarray, count: int) -> list[np.ndarray]:
+    return [part[np.newaxis].astype(np.float32) for part in np.array_split(values, count)]
+
+
+def test_extremes_are_exact_over_all_batches() -> None:
+    observer = MinMax()
+    for batch in ([1.0, -3.5], [7.25, 2.0]):
+        observer.observe(np.array([batch], np.float32))
+    assert observer.range() == Range(-3.5, 7.25)
+
+
+@given(st.integers(1, 12), st.floats(0.01, 1000), st.integers(0, 5))
+def test_a_quantile_does_not_depend_on_how_the_values_are_cut_into_batches(count: int, scale: float, seed: int) -> None:
+    values = scale * np.random.default_rng(seed).standard_normal(3000)
+    histogram = Histogram()
+    for batch in _batches(values, count):
+        histogram.observe(batch)
+    for share in (0.01, 0.5, 0.99):
+        assert histogram.quantile(share) == pytest.approx(
+            np.quantile(values, share), abs=6 * scale * 5 / BINS + 0.02 * scale
+        )
+
+
+def test_values_that_outgrow_the_bins_merge_them_and_lose_none() -> None:
+    histogram = Histogram()
+    for size in (0.001, 1.0, 1000.0):
+        histogram.observe(np.full((1, 100), size, np.float32))
+    assert histogram.counts.sum() == 300
+    assert histogram.width * BINS >= 1000
+    assert histogram.quantile(0.999) == pytest.approx(1000, rel=0.002)
+
+
+def test_negative_and_positive_values_stay_apart_when_bins_merge() -> None:
+    histogram = Histogram()
+    histogram.observe(np.array([[-0.5, 0.5]] * 50, np.float32))
+    histogram.observe(np.array([[-100.0, 100.0]] * 50, np.float32))
+    assert histogram.counts[:BINS].sum() == histogram.counts[BINS:].sum() == 100
+
+
+def test_a_percentile_cuts_outliers_and_min_max_does_not() -> None:
+    values = np.concatenate([np.linspace(0, 1, 100_000), [500.0]]).astype(np.float32)[np.newaxis]
+    percentile, extremes = Percentile(99.9), MinMax()
+    percentile.observe(values)
+    extremes.observe(values)
+    assert percentile.range().high < 2
+    assert extremes.range().high == 500
+
+
+def test_a_percentile_never_lies_outside_the_values() -> None:
+    observer = Percentile(99.99)
+    observer.observe(np.array([[0.3, 0.4]], np.float32))
+    found = observer.range()
+    assert np.float32(0.3) <= found.low <= found.high <= np.float32(0.4)
+
+
+def test_a_tensor_that_is_always_zero_has_a_range() -> None:
+    observer = Percentile(99.99)
+    observer.observe(np.zeros((2, 4), np.float32))
+    assert observer.range() == Range(0.0, 0.0)

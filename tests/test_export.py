@@ -1,0 +1,178 @@
+"""Export: what is written computes what torch computes, says what it is, and carries nothing of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+ort = pytest.importorskip("onnxruntime")
+
+from edgetl import classifier as classifiers  # noqa: E402
+from edgetl import run as runs  # noqa: E402
+from edgetl.artifacts import FinetuneResult  # noqa: E402
+from edgetl.device.values import Preprocess  # noqa: E402
+from edgetl.errors import ExportError  # noqa: E402
+from edgetl.export import ExportSettings, compare, export, export_module, torch_logits  # noqa: E402
+from edgetl.graph import metadata  # noqa: E402
+from edgetl.progress import Silent  # noqa: E402
+from tests import trained_run as fixture  # noqa: E402
+
+pytestmark = [pytest.mark.training, pytest.mark.engine]
+
+SMALL = Preprocess(resize=40, crop=32)
+
+
+class Recorder(Silent):
+    """Progress that remembers remarks."""
+
+    def __init__(self) -> None:
+        self.remarks: list[str] = []
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a trained classifier and its exported model."""
+    return fixture.exported_run(tmp_path_factory.mktemp("export"))
+
+
+def _small(seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    layers = [torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.BatchNorm2d(8), torch.nn.ReLU6(inplace=True)]
+    return torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 5)).eval()
+
+
+def _pixels(count: int, side: int = 32) -> Any:
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def test_the_result_belongs_to_the_run_and_its_classifier(exported: Path) -> None:
+    result = runs.exported(exported)
+    assert result.parent_sha256 == FinetuneResult.load(exported).sha256
+    assert 0 < result.max_abs_diff <= result.tolerance
+    assert result.size_bytes == (exported / result.model).stat().st_size
+
+
+def test_the_model_takes_uint8_images_in_any_number_and_gives_logits(exported: Path) -> None:
+    session = ort.InferenceSession(str(exported / "model.onnx"), providers=["CPUExecutionProvider"])
+    (image,), (logits,) = session.get_inputs(), session.get_outputs()
+    assert (image.name, image.type, image.shape) == ("image", "tensor(uint8)", ["batch", 64, 64, 3])
+    assert (logits.name, logits.type, logits.shape) == ("logits", "tensor(float)", ["batch", 3])
+    _, module = classifiers.load(exported / classifiers.FILE)
+    for count in (1, 2, 7):
+        pixels = _pixels(count, 64)
+        expected = torch_logits(module, fixture.PREPROCESS, pixels)
+        found = session.run(None, {"image": pixels})[0]
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_the_model_says_what_it_is(exported: Path) -> None:
+    facts = metadata.read(exported / "model.onnx")
+    trained = FinetuneResult.load(exported)
+    assert facts.classes == ("dark", "middle", "pale")
+    assert (facts.arch, facts.layout, facts.preprocess) == ("mobilenet_v2", "NHWC", fixture.PREPROCESS)
+    assert (facts.parent_sha256, facts.data_sha256) == (trained.sha256, trained.data_sha256)
+    keys = {entry.key for entry in onnx.load(exported / "model.onnx").metadata_props}
+    assert {"edgetl.schema", "edgetl.version"} <= keys
+
+
+def test_nothing_of_this_machine_is_inside(exported: Path) -> None:
+    data = (exported / "model.onnx").read_bytes()
+    for trace in (b"site-packages", b".py", str(exported).encode(), str(Path.cwd()).encode()):
+        assert trace not in data
+
+
+def test_normalization_costs_one_pass_and_pooling_can_be_quantized(exported: Path) -> None:
+    operators = [node.op_type for node in onnx.load(exported / "model.onnx").graph.node]
+    assert operators[:4] == ["Transpose", "Cast", "Sub", "Conv"]
+    assert "GlobalAveragePool" in operators
+    assert not {"ReduceMean", "BatchNormalization", "Mul"} & set(operators)
+
+
+def test_the_same_weights_give_the_same_bytes() -> None:
+    first, second = (export_module(_small(), SMALL).SerializeToString(deterministic=True) for _ in range(2))
+    assert first == second
+
+
+def test_the_module_is_left_as_it_was() -> None:
+    module = _small()
+    export_module(module, SMALL)
+    assert module[2].inplace is True
+
+
+@pytest.mark.parametrize("broken", ["weights", "not finite", "normalization"])
+def test_a_model_that_computes_something_else_is_refused(broken: str, tmp_path: Path) -> None:
+    module = _small()
+    if broken == "normalization":
+        proto = export_module(module, Preprocess(resize=40, crop=32, mean=(0.48, 0.45, 0.40)))
+    else:
+        proto = export_module(module, SMALL)
+        weights = next(each for each in proto.graph.initializer if len(each.dims) == 4)
+        array = onnx.numpy_helper.to_array(weights).copy()
+        array.flat[0] = np.nan if broken == "not finite" else array.flat[0] + 0.05
+        weights.CopyFrom(onnx.numpy_helper.from_array(array, weights.name))
+    path = tmp_path / "broken.onnx"
+    onnx.save(proto, path)
+    with pytest.raises(ExportError, match="differ from torch's"):
+        compare(path, module, SMALL, _pixels(12))
+
+
+def test_a_sound_model_passes_the_same_check(tmp_path: Path) -> None:
+    module = _small()
+    path = tmp_path / "sound.onnx"
+    onnx.save(export_module(module, SMALL), path)
+    difference, tolerance = compare(path, module, SMALL, _pixels(13))
+    assert difference < tolerance / 10
+
+
+def test_a_model_that_is_refused_leaves_the_run_as_it_was(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path.name: path.read_bytes() for path in exported.iterdir() if path.is_file()}
+
+    def wrong(*_: Any) -> Any:
+        proto = onnx.load(exported / "model.onnx")
+        pool = next(node for node in proto.graph.node if node.op_type == "GlobalAveragePool")
+        pool.op_type = "GlobalMaxPool"
+        return proto
+
+    monkeypatch.setattr("edgetl.export.export_module", wrong)
+    with pytest.raises(ExportError, match="was not written"):
+        export(ExportSettings(exported), Silent())
+    assert {path.name: path.read_bytes() for path in exported.iterdir() if path.is_file()} == before
+
+
+def test_photos_that_are_gone_are_a_remark_and_no_failure(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = onnx.load(exported / "model.onnx")
+    monkeypatch.setattr("edgetl.export.export_module", lambda *_: model)
+    photos = Path(FinetuneResult.load(exported).data)
+    photos.rename(tmp_path / "moved")
+    recorder = Recorder()
+    try:
+        export(ExportSettings(exported), recorder)
+    finally:
+        (tmp_path / "moved").rename(photos)
+    assert any("random images only" in remark for remark in recorder.remarks)
+
+
+@pytest.mark.parametrize("arch", ["mobilenet_v3_small", "googlenet"])
+def test_other_architectures_export_with_their_logits(arch: str, tmp_path: Path) -> None:
+    from edgetl import backbones, heads
+
+    torch.manual_seed(0)
+    chosen = backbones.backbone(arch)
+    head = heads.build(heads.parse("linear"), chosen.features, 4)
+    module = torch.nn.Sequential(backbones.build(chosen), head)
+    fixture.settle(module, 64)
+    path = tmp_path / "model.onnx"
+    preprocess = Preprocess(resize=72, crop=64)
+    onnx.save(export_module(module, preprocess), path)
+    difference, tolerance = compare(path, module, preprocess, _pixels(4, 64))
+    assert difference <= tolerance

@@ -1,0 +1,181 @@
+"""Rewrites: each does its work where its pattern is, nothing elsewhere, and never changes the logits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+ir = pytest.importorskip("onnx_ir")
+ort = pytest.importorskip("onnxruntime")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from edgetl.device.values import Preprocess  # noqa: E402
+from edgetl.errors import ExportError  # noqa: E402
+from edgetl.graph import global_pool, input_scale, metadata  # noqa: E402
+from edgetl.graph.clean import clean  # noqa: E402
+from edgetl.graph.image_input import take_images  # noqa: E402
+from edgetl.graph.rewrite import Rewrite, rewrite  # noqa: E402
+
+pytestmark = pytest.mark.engine
+
+RANDOM = np.random.default_rng(0)
+SCALE = np.array([2.0, 0.5, 3.0], np.float32).reshape(1, 3, 1, 1)
+
+
+def _model(nodes: list[Any], constants: dict[str, Any], shape: tuple[Any, ...] = ("batch", 3, 8, 8)) -> Any:
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return ir.from_proto(onnx.shape_inference.infer_shapes(proto))
+
+
+def _mean(axes: list[int], keepdims: int = 1) -> Any:
+    nodes = [helper.make_node("ReduceMean", ["x", "axes"], ["y"], keepdims=keepdims)]
+    return _model(nodes, {"axes": np.array(axes, np.int64)})
+
+
+def _scaled(group: int = 1, scale: Any = SCALE, extra_reader: bool = False) -> Any:
+    nodes = [
+        helper.make_node("Mul", ["x", "scale"], ["scaled"]),
+        helper.make_node("Conv", ["scaled", "kernel"], ["c"], group=group, pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"]),
+    ]
+    kernel = RANDOM.standard_normal((6, 3 // group, 3, 3)).astype(np.float32)
+    if not extra_reader:
+        nodes[-1].output[0] = "y"
+        return _model(nodes, {"scale": scale, "kernel": kernel})
+    nodes += [helper.make_node("GlobalAveragePool", ["scaled"], ["q"])]
+    nodes += [helper.make_node("Concat", ["p", "q"], ["y"], axis=1)]
+    return _model(nodes, {"scale": scale, "kernel": kernel})
+
+
+def _run(model: Any, inputs: Any) -> Any:
+    session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: inputs})[0]
+
+
+def _operators(model: Any) -> Counter[str]:
+    return Counter(node.op_type for node in model.graph)
+
+
+PATTERNS: list[tuple[Rewrite, Any, str]] = [
+    (global_pool, lambda: _mean([2, 3]), "ReduceMean"),
+    (global_pool, lambda: _mean([-1, -2]), "ReduceMean"),
+    (input_scale, _scaled, "Mul"),
+]
+ELSEWHERE: list[tuple[Rewrite, Any]] = [
+    (global_pool, lambda: _mean([2, 3], keepdims=0)),
+    (global_pool, lambda: _mean([1])),
+    (global_pool, _scaled),
+    (input_scale, lambda: _scaled(group=3)),
+    (input_scale, lambda: _scaled(extra_reader=True)),
+    (input_scale, lambda: _scaled(scale=RANDOM.standard_normal((1, 3, 8, 8)).astype(np.float32))),
+    (input_scale, lambda: _mean([2, 3])),
+]
+
+
+@pytest.mark.parametrize(("each", "build", "gone"), PATTERNS)
+def test_a_rewrite_removes_its_pattern_and_keeps_the_logits(each: Rewrite, build: Any, gone: str) -> None:
+    model = build()
+    inputs = RANDOM.standard_normal((3, 3, 8, 8)).astype(np.float32)
+    before = _run(model, inputs)
+    assert rewrite(model, [each])[each.NAME] == 1
+    assert gone not in _operators(model)
+    np.testing.assert_allclose(_run(model, inputs), before, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("each", "build"), ELSEWHERE)
+def test_a_rewrite_leaves_everything_else_alone(each: Rewrite, build: Any) -> None:
+    model = build()
+    before = ir.to_proto(model).SerializeToString(deterministic=True)
+    assert rewrite(model, [each])[each.NAME] == 0
+    assert ir.to_proto(model).SerializeToString(deterministic=True) == before
+
+
+def test_a_rewrite_that_does_not_do_what_it_promises_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(global_pool, "call", lambda node: None)
+    with pytest.raises(ExportError, match="global-pool"):
+        rewrite(_mean([2, 3]))
+
+
+def test_weights_that_convolutions_share_are_scaled_only_for_those_that_read_the_scale() -> None:
+    nodes = [
+        helper.make_node("Mul", ["x", "scale"], ["scaled"]),
+        helper.make_node("Conv", ["scaled", "kernel"], ["a"]),
+        helper.make_node("Conv", ["scaled", "kernel"], ["b"]),
+        helper.make_node("Conv", ["x", "kernel"], ["c"]),
+        helper.make_node("Concat", ["a", "b", "c"], ["y"], axis=1),
+    ]
+    model = _model(nodes, {"scale": SCALE, "kernel": RANDOM.standard_normal((4, 3, 3, 3)).astype(np.float32)})
+    inputs = RANDOM.standard_normal((2, 3, 8, 8)).astype(np.float32)
+    before = _run(model, inputs)
+    assert rewrite(model)["input-scale"] == 1
+    np.testing.assert_allclose(_run(model, inputs), before, rtol=1e-4, atol=1e-5)
+
+
+def test_the_image_input_normalizes_as_the_preprocessing_says() -> None:
+    preprocess = Preprocess(crop=8)
+    image = RANDOM.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    normalized = (image / 255 - np.array(preprocess.mean)) / np.array(preprocess.std)
+    model = _scaled()
+    expected = _run(model, normalized.transpose(0, 3, 1, 2).astype(np.float32))
+    take_images(model, preprocess)
+    rewrite(model)
+    # Two scales in a row: the second goes first, and makes room for the other.
+    assert "Mul" not in _operators(model)
+    np.testing.assert_allclose(_run(model, image), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_padding_of_the_first_convolution_stays_black_in_normalized_terms() -> None:
+    nodes = [helper.make_node("Conv", ["x", "kernel"], ["y"], pads=[1, 1, 1, 1])]
+    model = _model(nodes, {"kernel": np.ones((1, 3, 3, 3), np.float32)})
+    image = RANDOM.integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
+    preprocess = Preprocess(crop=8)
+    normalized = (image / 255 - np.array(preprocess.mean)) / np.array(preprocess.std)
+    expected = _run(model, normalized.transpose(0, 3, 1, 2).astype(np.float32))
+    take_images(model, preprocess)
+    assert rewrite(model)["input-scale"] == 1
+    np.testing.assert_allclose(_run(model, image), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_with_another_input_is_refused() -> None:
+    model = _model([helper.make_node("Relu", ["x"], ["y"])], {}, shape=("batch", 8))
+    with pytest.raises(ExportError, match="batch, 3"):
+        take_images(model, Preprocess())
+
+
+def test_cleaning_removes_paths_and_what_nobody_reads() -> None:
+    model = _scaled()
+    for holder in (model, model.graph, model.graph.node(1), model.graph.node(1).outputs[0], model.graph.inputs[0]):
+        holder.metadata_props["trace"] = "/home/someone/project/model.py"
+    model.graph.node(1).doc_string = "/home/someone/project/model.py"
+    rewrite(model)
+    assert "scale" in model.graph.initializers
+    clean(model, output="logits")
+    data = ir.to_proto(model).SerializeToString()
+    assert b"/home/someone" not in data
+    assert set(model.graph.initializers) == {"kernel_scaled"}
+    assert model.graph.outputs[0].name == "logits"
+
+
+def test_metadata_comes_back_as_it_was_written_and_replaces_older(tmp_path: Any) -> None:
+    proto = ir.to_proto(_scaled())
+    proto.metadata_props.add(key="other.tool", value="stays")
+    old = metadata.ModelFacts("resnet18", ("a",), Preprocess(), "NHWC", "1" * 64, "2" * 64, recipe={"name": "old"})
+    new = metadata.ModelFacts("mobilenet_v2", ("a", "ü"), Preprocess(crop=64), "NHWC", "3" * 64, "4" * 64)
+    metadata.write(proto, old)
+    metadata.write(proto, new)
+    path = tmp_path / "model.onnx"
+    onnx.save(proto, path)
+    assert metadata.read(path) == new
+    assert {entry.key for entry in proto.metadata_props if not entry.key.startswith("edgetl.")} == {"other.tool"}

@@ -1,0 +1,163 @@
+"""The `finetune` stage as a whole, on small pictures; and on real photos where there are any."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+
+from edgetl import classifier, run  # noqa: E402
+from edgetl.artifacts import FinetuneResult  # noqa: E402
+from edgetl.dataset import Dataset  # noqa: E402
+from edgetl.errors import DataError, UsageError, WeightsError  # noqa: E402
+from edgetl.training import strategies  # noqa: E402
+from edgetl.training.finetune import FinetuneSettings, finetune, inputs_hash, read_data  # noqa: E402
+from edgetl.training.forward import Images  # noqa: E402
+from tests.photos import Remarks, class_folders  # noqa: E402
+
+pytestmark = [pytest.mark.training, pytest.mark.engine]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> FinetuneSettings:
+    photos = class_folders(tmp_path / "photos", {"red": 12, "green": 12, "blue": 12})
+    return FinetuneSettings(run=tmp_path / "run", data=photos, arch="squeezenet1_1", weights="none")
+
+
+def test_the_run_holds_a_classifier_that_is_as_good_as_it_says(settings: FinetuneSettings) -> None:
+    result = finetune(settings, Remarks())
+    assert run.finetuned(settings.run) == result
+    assert result.classes == ("blue", "green", "red")
+    assert (result.train_images, result.val_images) == (24, 6)
+    assert result.val_accuracy == 1.0
+    low, high = result.val_accuracy_ci
+    assert 0.5 < low < high <= 1.0
+    assert {"features", "head", "save"} <= result.phases.keys()
+    assert sum(result.phases.values()) <= result.seconds
+
+    data = Dataset.load(settings.run)
+    assert data.sha256 == result.data_sha256
+    from edgetl.pixels import iter_pixels
+
+    value, network = classifier.load(settings.run / result.classifier)
+    ((_, pixels),) = iter_pixels(data.paths(data.val), value.preprocess)
+    with torch.inference_mode():
+        predicted = Images(network, value.preprocess)(torch.from_numpy(pixels)).argmax(1)
+    assert predicted.tolist() == data.labels(data.val)
+
+
+def test_the_same_seed_gives_the_same_file_with_a_cold_and_a_warm_cache(
+    settings: FinetuneSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cold = finetune(settings, Remarks())
+    warm = finetune(settings, Remarks())
+    monkeypatch.setenv("EDGETL_CACHE", str(tmp_path / "another-cache"))
+    cold_again = finetune(settings, Remarks())
+    assert cold.sha256 == warm.sha256 == cold_again.sha256
+    assert cold.inputs == warm.inputs
+
+
+def test_a_second_run_computes_no_features(settings: FinetuneSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    finetune(settings, Remarks())
+    monkeypatch.setattr(strategies.forward, "fastest", None)
+    finetune(settings, Remarks())
+
+
+def test_an_interrupted_training_leaves_the_run_as_it_was(
+    settings: FinetuneSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dataclasses
+
+    before = finetune(settings, Remarks())
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for owner, name in ((classifier, "save"), (Dataset, "save"), (FinetuneResult, "save"), (strategies.probe, "fit")):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(owner, name, interrupt)
+            finetune(dataclasses.replace(settings, seed=1), Remarks())
+        assert run.finetuned(settings.run) == before
+        assert sorted(path.name for path in settings.run.iterdir()) == [
+            "classifier.safetensors",
+            "data.json",
+            "finetune.json",
+        ]
+
+
+def test_an_earlier_run_is_a_source_of_weights(settings: FinetuneSettings, tmp_path: Path) -> None:
+    import dataclasses
+
+    first = finetune(settings, Remarks())
+    again = dataclasses.replace(settings, run=tmp_path / "second", weights=str(settings.run))
+    second = finetune(again, Remarks())
+    assert second.weights_sha256 == first.sha256
+    with pytest.raises(WeightsError, match="--arch squeezenet1_1"):
+        finetune(dataclasses.replace(again, arch="mobilenet_v3_small"), Remarks())
+
+
+def test_the_hash_of_the_inputs_follows_everything_that_decides(settings: FinetuneSettings) -> None:
+    import dataclasses
+
+    data = read_data(settings, Remarks())
+    first = inputs_hash(settings, data)
+    assert inputs_hash(dataclasses.replace(settings, run=Path("elsewhere")), data) == first
+    others = [
+        inputs_hash(dataclasses.replace(settings, seed=1), data),
+        inputs_hash(dataclasses.replace(settings, arch="resnet18"), data),
+        inputs_hash(dataclasses.replace(settings, head="mlp:8"), data),
+        inputs_hash(dataclasses.replace(settings, weights="imagenet"), data),
+        inputs_hash(settings, data.model_copy(update={"sha256": "other"})),
+    ]
+    assert len({first, *others}) == 1 + len(others)
+
+
+def test_the_hash_of_a_finished_run_is_that_of_its_settings(settings: FinetuneSettings) -> None:
+    result = finetune(settings, Remarks())
+    assert result.inputs == inputs_hash(settings, read_data(settings, Remarks()))
+
+
+BAD = {
+    "arch": ({"arch": "resnet19"}, UsageError, "resnet18|resnet1"),
+    "strategy": ({"strategy": "prob"}, UsageError, "Did you mean 'probe'"),
+    "head": ({"head": "mlp"}, UsageError, "mlp:256"),
+    "head of the probe": ({"head": "mlp:8"}, UsageError, "linear head"),
+    "data": ({"data": Path("nowhere")}, DataError, "nowhere"),
+    "weights": ({"weights": "nowhere.pth"}, WeightsError, "nowhere.pth"),
+}
+
+
+@pytest.mark.parametrize(("change", "error", "message"), BAD.values(), ids=BAD)
+def test_bad_settings_are_refused_and_leave_no_run(
+    settings: FinetuneSettings, change: dict[str, object], error: type[UsageError], message: str
+) -> None:
+    import dataclasses
+
+    with pytest.raises(error, match=message) as caught:
+        finetune(dataclasses.replace(settings, **change), Remarks())  # type: ignore[arg-type]
+    assert caught.value.exit_code == 2
+    assert not settings.run.exists()
+
+
+def test_without_torch_the_extra_is_named(settings: FinetuneSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"edgetl\[train\]"):
+        finetune(settings, Remarks())
+
+
+@pytest.mark.realdata
+def test_hymenoptera_reaches_the_tutorials_accuracy(shared_data: Path, tmp_path: Path) -> None:
+    result = finetune(
+        FinetuneSettings(
+            run=tmp_path / "run",
+            data=shared_data / "datasets" / "hymenoptera",
+            weights=str(shared_data / "weights" / "mobilenet_v2-imagenet1k.pth"),
+        ),
+        Remarks(),
+    )
+    assert result.val_accuracy >= 0.94
+    assert (result.train_images, result.val_images, result.skipped_images) == (244, 153, 1)
