@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,9 +20,15 @@ from edgetl.progress import Progress
 def spooled(
     paths: Sequence[Path], preprocess: Preprocess, progress: Progress, step: str = "read images"
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield the images of ``paths`` as a memory map, uint8 (n, h, w, 3); its file goes afterwards. Raises DataError."""
+    """Yield the images of ``paths`` as a memory map, uint8 (n, h, w, 3); its file goes afterwards.
+
+    Raises DataError, and OSError when the temporary folder has no room for them.
+    """
     side = preprocess.crop
     with tempfile.TemporaryFile() as file:
+        # A full disk is an error here; while writing through the map it would be the end of the process (SIGBUS).
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, len(paths) * side * side * 3)
         pixels = np.memmap(file, np.uint8, "w+", shape=(len(paths), side, side, 3))
         for indices, batch in iter_pixels(paths, preprocess, progress=progress, step=step):
             pixels[indices.start : indices.stop] = batch

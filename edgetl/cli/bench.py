@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgetl.cli import options, output
+from edgetl.errors import EXIT_PASS, EXIT_UNMEASURED
 
 
 @click.command(
@@ -14,7 +15,8 @@ from edgetl.cli import options, output
 Examples:
   edgetl bench                                        every candidate of the last run
   edgetl bench --provider cpu --provider openvino     each model file on both
-  edgetl bench --provider cuda                        an error row when there is no GPU, never the CPU
+  edgetl bench --provider cuda                        a row that says why when there is no GPU, never the CPU
+Exit codes: 0 measured, 2 bad input, 3 when a provider that was asked for cannot run here
 """
 )
 @options.run
@@ -41,3 +43,5 @@ def bench(
         result = stage(settings, progress)
     runs.remember(folder)
     output.show(as_object(result), as_json, lambda: terminal.bench(result))
+    measured = {row.provider for row in result.rows if row.status != "unavailable"}
+    raise SystemExit(EXIT_PASS if measured.issuperset(providers) else EXIT_UNMEASURED)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from edgetl.cli import interruption
 from edgetl.errors import EXIT_UNMEASURED, EXIT_USAGE, ConfigError, EdgetlError, nearest
 
-INTERRUPTED = 130
 SETTINGS = Path("edgetl.toml")
 
 
@@ -48,15 +47,20 @@ class Edgetl(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; every error that a user can meet becomes one sentence and its exit code."""
-        as_json = "--json" in sys.argv
+        as_json = "--json" in ctx.args
         try:
-            ctx.default_map = settings(self, SETTINGS)
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit):
+            with interruption.endable():
+                ctx.default_map = settings(self, SETTINGS)
+                return super().invoke(ctx)
+        except click.exceptions.Exit:
             raise
-        except (KeyboardInterrupt, click.Abort):
+        except click.ClickException as error:
+            if as_json:
+                raise Failure(error.format_message(), error.exit_code, as_json) from error
+            raise
+        except (KeyboardInterrupt, click.Abort) as error:
             message = "Interrupted. What was finished before is kept; the same command goes on from there."
-            raise Failure(message, INTERRUPTED, as_json) from None
+            raise Failure(message, interruption.exit_code(error), as_json) from None
         except BrokenPipeError:
             raise
         except Exception as error:

@@ -70,5 +70,5 @@ def _identity(candidate: Candidate) -> dict[str, Any]:
     )
     if candidate.status != "unavailable":
         return identity
-    reason = "It could not run when `edgetl quantize` chose, and now it does. Run `edgetl quantize` again."
+    reason = "It runs here, but `edgetl quantize` could not try it. Run `edgetl quantize` again."
     return identity | {"status": "accepted", "reason": reason}

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgetl import run as runs
 from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
+from edgetl.errors import RunError
 from edgetl.files import sha256_file, write_text
 from edgetl.quantize.choose import Choice, choose
 from edgetl.quantize.contest import Contest
@@ -20,27 +22,31 @@ TIMINGS = "quantize-timings.json"
 
 @dataclass(frozen=True)
 class Record:
-    """Turns trials into the run's artifact. ``images`` is how many candidates were chosen by; ``start`` in s."""
+    """Turns trials into the run's artifact. ``images`` is how many candidates were chosen by; ``start`` in s.
+
+    ``inputs`` is the hash of all that decides the finished result.
+    """
 
     folder: Path
     target: Target
     exported: ExportResult
     images: int
     start: float
+    inputs: str
 
-    def write(self, contest: Contest, trials: Sequence[Trial], inputs: str = "") -> QuantizeResult:
+    def write(self, contest: Contest, trials: Sequence[Trial], *, finished: bool = False) -> QuantizeResult:
         """Return the result so far, stored in the run with its raw timings.
 
-        ``inputs`` is given with the last write only, so that an unfinished search is not taken for a finished one.
+        Only a finished one carries its ``inputs``, so that no other is taken for it, and only a finished one takes the
+        place of a finished one: who repeats a search and stops it loses nothing.
         """
         baseline = contest.baseline
         choices = choose(baseline, trials, self.target.budgets)
         rows = tuple(_row(trial, choices[trial.candidate.name], self.folder) for trial in (baseline, *trials))
         chosen = next((row.name for row in rows if row.status == "chosen"), baseline.candidate.name)
-        write_text(self.folder / TIMINGS, json.dumps({"schema_version": 1, "unit": "ns", "pairs": contest.timings}))
         result = QuantizeResult(
             run=str(self.folder),
-            inputs=inputs,
+            inputs=self.inputs if finished else "",
             seconds=time.monotonic() - self.start,
             target=self.target.name,
             chosen=chosen,
@@ -50,8 +56,17 @@ class Record:
             timings=TIMINGS,
             parent_sha256=self.exported.sha256,
         )
-        result.save(self.folder)
+        if finished or not self._was_finished():
+            raw = json.dumps({"schema_version": 1, "unit": "ns", "pairs": contest.timings})
+            write_text(self.folder / TIMINGS, raw)
+            result.save(self.folder)
         return result
+
+    def _was_finished(self) -> bool:
+        try:
+            return runs.quantized(self.folder).inputs == self.inputs
+        except RunError:
+            return False
 
 
 def _row(trial: Trial, choice: Choice, folder: Path) -> Candidate:

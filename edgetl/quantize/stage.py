@@ -59,7 +59,7 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
     if not images:
         raise DataError(f"{dataset.root} has no images left to choose candidates by. Add some.")
     workshop = Workshop(model, folder / CANDIDATES, calibration)
-    record = Record(folder, target, exported, len(images), start)
+    record = Record(folder, target, exported, len(images), start, inputs(settings, exported))
     trials: list[Trial] = []
     with spooled(dataset.paths(images), calibration.preprocess, progress) as pixels:
         ground = Ground(settings.worker, pixels, dataset.labels(images), target.threads, target.budgets)
@@ -72,7 +72,7 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
                 left = settings.time_budget_s - (time.monotonic() - start)
                 trials.append(_tried(candidate, contest, workshop, model, left / (len(others) - index)))
             progress.step("try candidates", len(others), len(others))
-            return record.write(contest, trials, inputs=inputs(settings, exported))
+            return record.write(contest, trials, finished=True)
 
 
 def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +20,7 @@ from edgetl.artifacts import (
     Row,
 )
 from edgetl.pipeline import RunResult
+from edgetl.report.fitting import Column, FittingTable
 
 _COLOURS = {
     "baseline": "blue",
@@ -146,51 +147,45 @@ def _said(stage: str, lines: Sequence[str], seconds: float, run: str, following:
     return Group(first, *rest, Text(f"  run {run}, {seconds:.1f} s; next: {following}", style="dim"))
 
 
-class _candidates:  # noqa: N801 - reads as the function it stands for
-    """A table of candidates that shows more columns where there is more width."""
+def _candidates(candidates: Sequence[Candidate]) -> FittingTable:
+    """Return a row a candidate: what decides first, the rest where there is room."""
+    rows = [each if isinstance(each, Row) else Row(**each.model_dump()) for each in candidates]
 
-    def __init__(self, candidates: Sequence[Candidate]) -> None:
-        self._candidates = candidates
+    def column(heading: str, rank: int, cell: Callable[[Row], str]) -> Column:
+        return Column(heading, [Text(cell(row)) for row in rows], rank)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        wide = options.max_width >= 118 and any(isinstance(c, Row) for c in self._candidates)
-        table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-        table.add_column("candidate", overflow="fold")
-        for name in ("p50 ms", "faster", "95 %", "top-1", "agree", "MB", *(_WIDE if wide else ())):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("status", no_wrap=True)
-        for candidate in self._candidates:
-            extra = _wide_cells(candidate) if wide and isinstance(candidate, Row) else ()
-            status = Text(candidate.status, style=_COLOURS[candidate.status])
-            table.add_row(candidate.name, *_cells(candidate), *extra, status)
-        yield table
-
-
-_WIDE = ("p90 ms", "end-to-end", "cold ms", "RSS MB", "runs on")
-
-
-def _cells(candidate: Candidate) -> tuple[str, ...]:
-    ci = candidate.speedup_ci
-    return (
-        _number(candidate.latency_p50_ms, ".2f"),
-        f"{candidate.speedup:.2f}x" if candidate.speedup is not None else NONE,
-        f"{ci[0]:.2f}-{ci[1]:.2f}" if ci else NONE,
-        percent(candidate.accuracy) if candidate.accuracy is not None else NONE,
-        percent(candidate.agreement) if candidate.agreement is not None else NONE,
-        size(candidate.size_bytes) if candidate.size_bytes else NONE,
+    columns = (
+        Column("candidate", [Text(row.name) for row in rows], left=True),
+        column("p50 ms", 0, lambda row: _number(row.latency_p50_ms, ".2f")),
+        column("p90 ms", 3, lambda row: _number(row.latency_p90_ms, ".2f")),
+        column("faster", 0, lambda row: _number(row.speedup, ".2f", "x")),
+        column("95 %", 1, lambda row: _interval(row.speedup_ci)),
+        column("top-1", 0, lambda row: _percent(row.accuracy)),
+        column("agree", 1, lambda row: _percent(row.agreement)),
+        column("MB", 2, lambda row: size(row.size_bytes) if row.size_bytes else NONE),
+        column("end-to-end", 4, lambda row: _number(row.end_to_end_p50_ms, ".2f")),
+        column("cold start", 5, lambda row: _number(row.cold_start_ms, ".0f")),
+        column("RSS MB", 6, lambda row: _number(row.peak_rss_mb, ".0f")),
+        column("runs on", 7, _placement),
+        column("engine", 8, lambda row: f"{row.engine} {row.engine_version}" if row.engine else NONE),
+        Column("status", [Text(row.status, style=_COLOURS[row.status]) for row in rows], left=True),
     )
+    empty = {NONE}
+    return FittingTable([each for each in columns if {cell.plain for cell in each.cells} != empty])
 
 
-def _wide_cells(row: Row) -> tuple[str, ...]:
-    placement = ", ".join(f"{name.removesuffix('ExecutionProvider')} {n}" for name, n in (row.placement or {}).items())
-    return (
-        _number(row.latency_p90_ms, ".2f"),
-        _number(row.end_to_end_p50_ms, ".2f"),
-        _number(row.cold_start_ms, ".0f"),
-        _number(row.peak_rss_mb, ".0f"),
-        f"{placement} {row.actual_precision or ''}".strip() or NONE,
-    )
+def _placement(row: Row) -> str:
+    nodes = (f"{name.removesuffix('ExecutionProvider')} {count}" for name, count in (row.placement or {}).items())
+    return f"{', '.join(nodes)} {row.actual_precision or ''}".strip() or NONE
 
 
-def _number(value: float | None, spec: str) -> str:
-    return NONE if value is None else format(value, spec)
+def _number(value: float | None, spec: str, unit: str = "") -> str:
+    return NONE if value is None else format(value, spec) + unit
+
+
+def _percent(fraction: float | None) -> str:
+    return NONE if fraction is None else f"{100 * fraction:.1f}"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return NONE if interval is None else f"{interval[0]:.2f}-{interval[1]:.2f}"

@@ -1,7 +1,7 @@
 """The probe: multinomial logistic regression on features, its strength of regularization chosen by cross-validation.
 
-It minimizes ``mean cross-entropy + l2 / 2 * |weight|^2`` over standardized features, in float64; the bias is free. The
-standardization is folded into the layer afterwards.
+It minimizes ``mean cross-entropy + l2 / 2 * |weight|^2`` over standardized features, in float64; the bias is free. Features
+that hardly change are standardized only in part (see FLOOR). The standardization is folded into the layer afterwards.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ FOLDS = 5
 CROSS_VALIDATED = 4096
 # The loss has one minimum along the grid; after so many strengths worse than the best, the rest are not tried.
 PATIENCE = 2
+# Part of the features' root mean square deviation that is added, in quadrature, to each one's own.
+FLOOR = 0.25
 # The strength where a class has too few images to be cross-validated.
 UNVALIDATED_L2 = 1e-2
 # The largest component of the gradient at which a minimum is found: to rank strengths, and for the probe itself.
@@ -73,8 +75,12 @@ def _fit(
 ) -> Probe:
     x, y = torch.from_numpy(features).double(), torch.from_numpy(labels)
     mean, deviation = x.mean(0), x.std(0, correction=0)
-    # A feature that never changes says nothing and must not be divided by its zero deviation.
-    deviation[deviation <= 1e-6 * deviation.max()] = torch.inf
+    # A feature that never changes says nothing.
+    constant = deviation <= 1e-6 * deviation.max()
+    # A feature that hardly changes beside the others must not be blown up to their size: its weights would be so large
+    # that the rounding of int8 features, one step for all of them, drowns the logits.
+    deviation = torch.hypot(deviation, FLOOR * deviation.square().mean().sqrt())
+    deviation[constant] = torch.inf
     z = (x - mean) / deviation
     axes, variances = _principal(z)
     problem = Problem(z @ axes, y, variances, classes)

@@ -15,9 +15,7 @@ from edgetl.cli import main
 HEAVY = ("numpy", "torch", "onnx", "onnxruntime", "openvino", "PIL", "scipy", "pydantic", "rich")
 
 
-def invoke(*arguments: str, monkeypatch: pytest.MonkeyPatch | None = None) -> tuple[int, str, str]:
-    if monkeypatch:
-        monkeypatch.setattr(sys, "argv", ["edgetl", *arguments])
+def invoke(*arguments: str) -> tuple[int, str, str]:
     result = CliRunner().invoke(main, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout, result.stderr
@@ -66,10 +64,23 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments: tuple[str, ...], s
     assert list(Path().iterdir()) == [], "a refused command leaves nothing behind"
 
 
-def test_json_errors_are_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    code, out, _ = invoke("export", "--json", monkeypatch=monkeypatch)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("export", "--json"),
+        ("finetune", "--json", "--arhc", "resnet18"),
+        ("finetune", "--json", "--seed", "one"),
+        ("finetune", "surplus", "--json"),
+        ("exprt", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_json_errors_are_one_object(arguments: tuple[str, ...]) -> None:
+    code, out, err = invoke(*arguments)
     assert code == 2
-    assert json.loads(out)["error"]["exit_code"] == 2
+    error = json.loads(out)["error"]
+    assert error["exit_code"] == 2
+    assert error["message"] in err
 
 
 def test_settings_file_gives_defaults_and_flags_win() -> None:

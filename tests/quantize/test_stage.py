@@ -156,7 +156,7 @@ def test_calibration_selection_and_judging_share_no_image(
     assert judging.isdisjoint(seen["calibration"] | seen["selection"])
 
 
-def test_a_killed_search_leaves_a_usable_choice(settings: QuantizeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def _interrupt_at_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Contest.try_out
 
     def try_out(self: Contest, trial: Any, seconds: float) -> Any:
@@ -165,6 +165,10 @@ def test_a_killed_search_leaves_a_usable_choice(settings: QuantizeSettings, monk
         return real(self, trial, seconds)
 
     monkeypatch.setattr(Contest, "try_out", try_out)
+
+
+def test_a_killed_search_leaves_a_usable_choice(settings: QuantizeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    _interrupt_at_cuda(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         quantize(settings, Silent())
     left = runs.quantized(settings.run)
@@ -173,6 +177,18 @@ def test_a_killed_search_leaves_a_usable_choice(settings: QuantizeSettings, monk
     assert sha256_file(settings.run / chosen.path) == chosen.sha256
     # Unfinished, so the next `edgetl run` does not take it for the result of these inputs.
     assert left.inputs == ""
+
+
+def test_a_search_that_is_repeated_and_stopped_keeps_what_the_first_found(
+    settings: QuantizeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = quantize(settings, Silent())
+    raw = (settings.run / found.timings).read_text()
+    _interrupt_at_cuda(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        quantize(settings, Silent())
+    assert runs.quantized(settings.run) == found
+    assert (settings.run / found.timings).read_text() == raw
 
 
 def test_a_search_without_time_lists_what_it_did_not_reach(settings: QuantizeSettings) -> None:

@@ -37,7 +37,9 @@ def test_it_is_the_logistic_regression_of_scikit_learn(images: int, width: int) 
     linear_model = pytest.importorskip("sklearn.linear_model")
     x, y = blobs(images, width, spread=2.0)
     fitted = probe.fit(x, y, 3, 0, Silent())
-    z = (x.astype(np.float64) - x.mean(0, dtype=np.float64)) / x.std(0, dtype=np.float64)
+    deviation = x.std(0, dtype=np.float64)
+    deviation = np.hypot(deviation, probe.FLOOR * np.sqrt(np.mean(deviation**2)))
+    z = (x.astype(np.float64) - x.mean(0, dtype=np.float64)) / deviation
     theirs = linear_model.LogisticRegression(C=1 / (fitted.l2 * images), tol=1e-8, max_iter=5000).fit(z, y)
     ours, expected = logits(fitted, x), theirs.decision_function(z)
     centred = [values - values.mean(1, keepdims=True) for values in (ours, expected)]
@@ -72,6 +74,18 @@ def test_a_feature_that_never_changes_gets_no_weight_and_no_nan() -> None:
     fitted = probe.fit(x, y, 3, 0, Silent())
     assert torch.all(fitted.weight[:, 3] == 0)
     assert torch.isfinite(fitted.weight).all()
+
+
+def test_it_survives_its_features_being_rounded_to_int8() -> None:
+    """As behind a quantized backbone: one step for all features, which leaves nothing of the small ones."""
+    x, y = blobs(300, 40, spread=2.0)
+    x = (x - x.mean(0)) / x.std(0)
+    x[:, 20:] *= 1e-3
+    fitted = probe.fit(x, y, 3, 0, Silent())
+    step = np.abs(x).max() / 127
+    rounded = np.round(x / step).astype(np.float32) * np.float32(step)
+    before, after = (np.mean(logits(fitted, each).argmax(1) == y) for each in (x, rounded))
+    assert after > before - 0.02
 
 
 def test_a_class_with_one_image_is_trained_without_cross_validation() -> None:
