@@ -227,3 +227,13 @@ class CheckResult(Artifact):
     latency: Latency
     accuracy: Accuracy
     timings: str
+
+
+class RunResult(Value):
+    """Every stage's artifact, of one run."""
+
+    finetune: FinetuneResult
+    export: ExportResult
+    quantize: QuantizeResult
+    bench: BenchResult
+    check: CheckResult

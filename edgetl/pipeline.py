@@ -10,7 +10,7 @@ from typing import TypeVar
 from edgetl import check as checks
 from edgetl import export as exports
 from edgetl import run as runs
-from edgetl.artifacts import Artifact, BenchResult, CheckResult, ExportResult, FinetuneResult, QuantizeResult
+from edgetl.artifacts import Artifact, BenchResult, CheckResult, RunResult
 from edgetl.check import CheckSettings
 from edgetl.errors import RunError
 from edgetl.export import ExportSettings
@@ -40,17 +40,6 @@ class RunSettings:
     def folder(self) -> Path:
         """The run's folder."""
         return self.finetune.run
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """Every stage's artifact."""
-
-    finetune: FinetuneResult
-    export: ExportResult
-    quantize: QuantizeResult
-    bench: BenchResult
-    check: CheckResult
 
 
 def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunResult:
@@ -92,7 +81,7 @@ def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunRes
         lambda: checks.inputs(settings.check, quantized),
         lambda: checks.check(settings.check, progress),
     )
-    return RunResult(tuned, exported, quantized, benched, checked)
+    return RunResult(finetune=tuned, export=exported, quantize=quantized, bench=benched, check=checked)
 
 
 def _unchanged(kept: Callable[[], A], inputs: Callable[[], str]) -> A | None:

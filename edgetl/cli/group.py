@@ -13,6 +13,11 @@ from edgetl.cli import interruption
 from edgetl.errors import EXIT_UNMEASURED, EXIT_USAGE, ConfigError, EdgetlError, nearest
 
 SETTINGS = Path("edgetl.toml")
+# Which extra brings a module that some stage needs and the base install does not have.
+EXTRAS = dict.fromkeys(("torch", "torchvision", "onnx", "onnx_ir", "onnxscript", "safetensors"), "train") | {
+    "onnxruntime": "cpu",
+    "openvino": "openvino",
+}
 
 
 class Failure(click.ClickException):
@@ -70,6 +75,9 @@ class Edgetl(click.Group):
 
 
 def _failure(error: Exception, as_json: bool) -> Failure:
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        extra = EXTRAS[error.name]
+        return Failure(f"{error.name} is not installed here. Run: pip install 'edgetl[{extra}]'", EXIT_USAGE, as_json)
     if isinstance(error, EdgetlError):
         return Failure(str(error), error.exit_code, as_json)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
-from edgetl.artifacts import Artifact
-from edgetl.pipeline import RunResult
+from edgetl.artifacts import Artifact, RunResult
 
 _INTERNAL = {"schema_version", "edgetl", "inputs"}
 
@@ -18,5 +16,5 @@ def as_object(artifact: Artifact) -> dict[str, Any]:
 
 def run(result: RunResult) -> dict[str, Any]:
     """Return run, verdict, and each stage's object under its name."""
-    stages = {field.name: as_object(getattr(result, field.name)) for field in dataclasses.fields(result)}
+    stages = {name: as_object(getattr(result, name)) for name in RunResult.model_fields}
     return {"run": result.check.run, "verdict": result.check.verdict, **stages}

@@ -18,8 +18,8 @@ from edgetl.artifacts import (
     FinetuneResult,
     QuantizeResult,
     Row,
+    RunResult,
 )
-from edgetl.pipeline import RunResult
 from edgetl.report.fitting import Column, FittingTable
 
 _COLOURS = {

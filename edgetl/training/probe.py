@@ -1,7 +1,8 @@
 """The probe: multinomial logistic regression on features, its strength of regularization chosen by cross-validation.
 
-It minimizes ``mean cross-entropy + l2 / 2 * |weight|^2`` over standardized features, in float64; the bias is free. Features
-that hardly change are standardized only in part (see FLOOR). The standardization is folded into the layer afterwards.
+It minimizes ``mean cross-entropy + l2 / 2 * |weight|^2`` over standardized features, in float64; the bias is free.
+Features that hardly change are standardized only in part (see FLOOR). The standardization is folded into the layer
+afterwards.
 """
 
 from __future__ import annotations
