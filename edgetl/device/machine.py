@@ -60,6 +60,7 @@ def facts(root: Path = ROOT) -> dict[str, Any]:
         "governor": _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
         "frequency_mhz": max_frequency_mhz(root),
         "nvidia_driver": nvidia_driver(root),
+        "gpus": list(gpus(root)),
         "clashing_onnxruntimes": list(clashing_onnxruntimes()),
     }
 
@@ -104,6 +105,13 @@ def nvidia_driver(root: Path = ROOT) -> str | None:
         return f"L4T {tegra[1]}.{tegra[2]}"
     # Under WSL the driver is the Windows host's.
     return "WSL" if (root / "dev/dxg").exists() and (root / "usr/lib/wsl/lib/libcuda.so.1").exists() else None
+
+
+def gpus(root: Path = ROOT) -> tuple[str, ...]:
+    """Return the names of the NVIDIA GPUs that the driver lists."""
+    listed = sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
+    names = (re.search(r"^Model:\s*(.+)$", _read(path), re.MULTILINE) for path in listed)
+    return tuple(name[1].strip() for name in names if name)
 
 
 def engines() -> dict[str, str]:

@@ -61,7 +61,7 @@ def describe(here: Mapping[str, Any], engines: Mapping[str, str], packages: Mapp
         "cores": f"{here['cores_allowed']} usable" + (f" (cgroup quota {quota:g})" if quota else ""),
         "memory": f"{memory / 2**30:.1f} GiB" if memory else "unknown",
         "governor": here["governor"] or "not readable here",
-        "gpu": f"NVIDIA driver {here['nvidia_driver']}" if here["nvidia_driver"] else "none found",
+        "gpu": _gpu(here),
         "engines": _versions(engines),
         "packages": _versions(packages),
         "target": target,
@@ -109,6 +109,12 @@ def diagnose(here: Mapping[str, Any], engines: Mapping[str, str], packages: Mapp
             what="Only one core is usable: the measuring program shares it with what it measures.",
             remedy="Allow two cores or more, or measure on another machine.",
         )
+
+
+def _gpu(here: Mapping[str, Any]) -> str:
+    if not here["nvidia_driver"]:
+        return "none found"
+    return f"{', '.join(here['gpus']) or 'NVIDIA'}, driver {here['nvidia_driver']}"
 
 
 def _versions(found: Mapping[str, str]) -> str:

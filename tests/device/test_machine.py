@@ -146,3 +146,10 @@ def test_peak_memory_follows_what_is_used() -> None:
     assert machine.peak_rss_bytes() >= before + 64 * 2**20
     del block
     assert machine.peak_rss_bytes() >= before + 64 * 2**20
+
+
+def test_the_gpus_are_named_as_the_driver_lists_them(tmp_path: Path) -> None:
+    information = "proc/driver/nvidia/gpus/0000:01:00.0/information"
+    files = {information: "Model: \t\t NVIDIA GeForce RTX 4070\nIRQ:   \t\t 150\n"}
+    assert machine.gpus(tree(tmp_path, files)) == ("NVIDIA GeForce RTX 4070",)
+    assert machine.gpus(tmp_path / "nothing") == ()
