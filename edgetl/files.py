@@ -93,7 +93,8 @@ def _unwritable(path: Path, error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UsageError(f"The disk is full: {path} was not written and what was there is unchanged. Free some space.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-        return UsageError(f"Cannot write {path}: {error.strerror}. Choose another folder with --out or --run.")
+        choice = "$EDGETL_CACHE" if path.is_relative_to(cache_dir()) else "--out or --run"
+        return UsageError(f"Cannot write {path}: {error.strerror}. Choose another folder with {choice}.")
     return error
 
 

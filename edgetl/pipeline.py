@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from edgetl import backbones, targets
 from edgetl import check as checks
 from edgetl import export as exports
 from edgetl import run as runs
 from edgetl.artifacts import Artifact, BenchResult, CheckResult, RunResult
 from edgetl.check import CheckSettings
-from edgetl.errors import RunError
+from edgetl.device.providers import PROVIDERS
+from edgetl.errors import RunError, UsageError, nearest
 from edgetl.export import ExportSettings
 from edgetl.measure import bench as benches
 from edgetl.measure.bench import BenchSettings
@@ -46,8 +48,10 @@ def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunRes
     """Return all artifacts of the main job; ``finished(artifact, kept)`` is told of each as soon as it is there.
 
     ``kept`` is true for a stage that was not repeated, because its inputs have not changed and its files are whole.
+    Raises UsageError for a name that any stage would refuse, before the first one starts.
     """
     folder = settings.folder
+    _require_known(settings)
 
     def stage(kept: Callable[[], A], inputs: Callable[[], str], work: Callable[[], A]) -> A:
         old = None if settings.force else _unchanged(kept, inputs)
@@ -82,6 +86,15 @@ def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunRes
         lambda: checks.check(settings.check, progress),
     )
     return RunResult(finetune=tuned, export=exported, quantize=quantized, bench=benched, check=checked)
+
+
+def _require_known(settings: RunSettings) -> None:
+    backbones.backbone(settings.finetune.arch)
+    targets.load(settings.quantize.target)
+    for provider in settings.bench.providers:
+        if provider not in PROVIDERS:
+            known = ", ".join(PROVIDERS)
+            raise UsageError(f"There is no provider '{provider}'.{nearest(provider, PROVIDERS)} Known: {known}.")
 
 
 def _unchanged(kept: Callable[[], A], inputs: Callable[[], str]) -> A | None:

@@ -28,7 +28,9 @@ def parse(model: type[M], data: dict[str, Any], path: Path) -> M:
     try:
         return model.model_validate(data)
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()
+        # A misspelt key is also a missing one; the misspelling is what helps.
+        first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             key = str(first["loc"][-1])

@@ -61,8 +61,9 @@ def run(
     settings = pipeline.RunSettings(
         finetune=FinetuneSettings(data=data, arch=arch, weights=weights, seed=seed, strict=strict, run=folder),
         quantize=QuantizeSettings(run=folder, target=target, time_budget_s=QUANTIZE_S),
-        bench=BenchSettings(run=folder, target=target, providers=providers, time_budget_s=BENCH_S),
-        check=CheckSettings(run=folder, target=target, time_budget_s=CHECK_S),
+        # No target, as by default in their own commands: that of quantize holds, and what they did there is kept here.
+        bench=BenchSettings(run=folder, providers=providers, time_budget_s=BENCH_S),
+        check=CheckSettings(run=folder, time_budget_s=CHECK_S),
         force=force,
     )
     with output.progress() as progress:

@@ -31,7 +31,7 @@ def scan(root: Path | None, *, seed: int = 0, strict: bool = False, progress: Pr
     if root is None:
         folder = _demo(progress)
         found = layouts.folders(folder)
-        return _dataset(folder, "demo", found.found, seed, strict, progress)
+        return _dataset(folder, folder, "demo", found.found, seed, strict, progress)
     root = root.expanduser()
     try:
         is_folder = stat.S_ISDIR(root.stat().st_mode)
@@ -40,7 +40,7 @@ def scan(root: Path | None, *, seed: int = 0, strict: bool = False, progress: Pr
         raise DataError(f"There is no folder or manifest {root} ({why}). Check the path given to --data.") from error
     found = layouts.folders(root) if is_folder else manifest(root)
     folder = root if is_folder else root.parent
-    return _dataset(folder, found.source, found.found, seed, strict, progress)
+    return _dataset(root, folder, found.source, found.found, seed, strict, progress)
 
 
 def _demo(progress: Progress) -> Path:
@@ -50,7 +50,13 @@ def _demo(progress: Progress) -> Path:
 
 
 def _dataset(
-    folder: Path, source: Source, found: Sequence[layouts.Found], seed: int, strict: bool, progress: Progress
+    given_as: Path,
+    folder: Path,
+    source: Source,
+    found: Sequence[layouts.Found],
+    seed: int,
+    strict: bool,
+    progress: Progress,
 ) -> Dataset:
     root = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow a link that the user chose
     looked = look_at([item.path for item in found], progress)
@@ -58,12 +64,12 @@ def _dataset(
     skipped = tuple(
         Skipped(path=name, reason=look.reason) for name, look in zip(names, looked, strict=True) if look.reason
     )
-    _report_skipped(skipped, len(found), folder, strict, progress)
+    _report_skipped(skipped, len(found), given_as, strict, progress)
     given = _given(found, names, looked)
     classes = tuple(sorted({item.label for item in found}))
-    _check_classes(classes, given, skipped, folder)
+    _check_classes(classes, given, skipped, given_as)
     parts = _parts(given, seed)
-    _check_splits(classes, parts, folder)
+    _check_splits(classes, parts, given_as)
     leaked = leaks(parts[name] for name in SPLITS)
     if leaked:
         first = leaked[0]
@@ -112,47 +118,47 @@ def _parts(given: dict[Split | None, list[ImageRef]], seed: int) -> dict[Split, 
     return {name: sorted(parts[name], key=lambda image: (image.label, image.path)) for name in SPLITS}
 
 
-def _report_skipped(skipped: Sequence[Skipped], total: int, folder: Path, strict: bool, progress: Progress) -> None:
+def _report_skipped(skipped: Sequence[Skipped], total: int, given_as: Path, strict: bool, progress: Progress) -> None:
     if not skipped:
         return
     named = "; ".join(f"{item.path} ({item.reason})" for item in skipped[:NAMED])
     more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
-    text = f"{len(skipped)} of {total} files in {folder} cannot be used: {named}{more}."
+    text = f"{len(skipped)} of {total} files in {given_as} cannot be used: {named}{more}."
     if strict:
         raise DataError(f"{text} Remove them, or leave out --strict to skip them.")
     progress.remark(f"Skipped: {text}")
 
 
 def _check_classes(
-    classes: Sequence[str], given: dict[Split | None, list[ImageRef]], skipped: Sequence[Skipped], folder: Path
+    classes: Sequence[str], given: dict[Split | None, list[ImageRef]], skipped: Sequence[Skipped], given_as: Path
 ) -> None:
     counts = Counter(image.label for images in given.values() for image in images)
     if not counts:
         first = f" The first of {len(skipped)}: {skipped[0].path} ({skipped[0].reason})." if skipped else ""
-        raise DataError(f"No file in {folder} is a usable image.{first}")
+        raise DataError(f"No file in {given_as} is a usable image.{first}")
     if len(classes) < 2:
         raise DataError(
-            f"{folder} has one class ('{classes[0]}'); a classifier needs at least two. "
+            f"{given_as} has one class ('{classes[0]}'); a classifier needs at least two. "
             "Put each class into a folder of its own."
         )
     few = [name for name in classes if counts[name] < 2]
     if few:
         raise DataError(
-            f"Too few usable images in {folder} of {_quoted(few)}: a class needs two, one to train on and one to judge "
-            "by. Add images, or remove the class."
+            f"Too few usable images in {given_as} of {_quoted(few)}: a class needs two, one to train on and one to "
+            "judge by. Add images, or remove the class."
         )
 
 
-def _check_splits(classes: Sequence[str], parts: dict[Split, list[ImageRef]], folder: Path) -> None:
+def _check_splits(classes: Sequence[str], parts: dict[Split, list[ImageRef]], given_as: Path) -> None:
     trained = {image.label for image in parts["train"]}
     unknown = [name for name in classes if name not in trained]
     if unknown:
         raise DataError(
-            f"No usable training images in {folder} of {_quoted(unknown)}. Add some, or remove the class from the "
+            f"No usable training images in {given_as} of {_quoted(unknown)}. Add some, or remove the class from the "
             "other splits."
         )
     if not parts["val"]:
-        raise DataError(f"{folder} has no usable images to validate on. Add some, or remove its val folder.")
+        raise DataError(f"{given_as} has no usable images to validate on. Add some, or remove its val folder.")
 
 
 def _quoted(names: Sequence[str]) -> str:

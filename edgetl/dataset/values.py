@@ -78,14 +78,20 @@ class Dataset(Value):
         """Return the data set of a run; raises RunError when it is missing, newer or damaged."""
         path = folder / FILE
         try:
-            dataset = cls.model_validate_json(path.read_bytes())
+            stored = path.read_bytes()
+            # Before all else, since what a newer version means by its keys is not known here.
+            version = _Versioned.model_validate_json(stored).schema_version
+            if version > SCHEMA_VERSION:
+                raise RunError(f"{path} was written by a newer edgetl. Upgrade edgetl, or run `edgetl finetune` again.")
+            return cls.model_validate_json(stored)
         except FileNotFoundError:
             raise RunError(f"{folder} has no {FILE}. Run `edgetl finetune` first.") from None
         except (OSError, pydantic.ValidationError) as error:
-            raise RunError(f"{path} is damaged or of a newer edgetl. Run `edgetl finetune` again.") from error
-        if dataset.schema_version > SCHEMA_VERSION:
-            raise RunError(f"{path} was written by a newer edgetl. Upgrade edgetl, or run `edgetl finetune` again.")
-        return dataset
+            raise RunError(f"{path} is damaged. Run `edgetl finetune` again.") from error
+
+
+class _Versioned(pydantic.BaseModel):
+    schema_version: int
 
 
 def fingerprint(classes: Iterable[str], splits: Iterable[tuple[str, Iterable[ImageRef]]]) -> str:

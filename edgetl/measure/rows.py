@@ -11,6 +11,7 @@ from edgetl.device.values import LoadReport
 from edgetl.measure.accuracy import PairedAccuracy
 from edgetl.measure.interleave import Samples
 from edgetl.measure.statistics import Estimate, quantile
+from edgetl.targets import Budgets
 
 MS, MB = 1e6, 1e6
 
@@ -33,12 +34,15 @@ class Measured:
     has_baseline: bool
 
 
-def measured_row(measured: Measured) -> Row:
-    """Return the row of a candidate that ran."""
+def measured_row(measured: Measured, budgets: Budgets) -> Row:
+    """Return the row of a candidate that ran; one that loses more than ``budgets`` allow here is ``rejected``.
+
+    Otherwise the status is the one that `edgetl quantize` gave it, on other images.
+    """
     report, latency = measured.report, measured.latency
     median, p90 = quantile(measured.samples.blocks, 0.5), quantile(measured.samples.blocks, 0.9)
     return Row(
-        **_identity(measured.candidate),
+        **(_identity(measured.candidate) | _loss(measured.accuracy, budgets)),
         accuracy=measured.accuracy.candidate,
         agreement=measured.accuracy.agreement if measured.has_baseline else None,
         latency_p50_ms=median.value / MS if median else None,
@@ -61,6 +65,16 @@ def measured_row(measured: Measured) -> Row:
 def unavailable_row(candidate: Candidate, reason: str) -> Row:
     """Return the row of a candidate that cannot run here, without any figure of an earlier measurement."""
     return Row(**(_identity(candidate) | {"status": "unavailable", "reason": reason}))
+
+
+def _loss(accuracy: PairedAccuracy, budgets: Budgets) -> dict[str, str]:
+    if accuracy.drop <= budgets.top1_drop:
+        return {}
+    reason = (
+        f"It loses {100 * accuracy.drop:.1f} points of top-1 on {accuracy.images} images ({accuracy.baseline:.1%} to "
+        f"{accuracy.candidate:.1%}), more than the budget of {100 * budgets.top1_drop:.1f}."
+    )
+    return {"status": "rejected", "reason": reason}
 
 
 def _identity(candidate: Candidate) -> dict[str, Any]:

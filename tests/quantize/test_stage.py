@@ -168,6 +168,7 @@ def _interrupt_at_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_killed_search_leaves_a_usable_choice(settings: QuantizeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    (settings.run / QuantizeResult.FILE).unlink(missing_ok=True)
     _interrupt_at_cuda(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         quantize(settings, Silent())

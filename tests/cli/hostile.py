@@ -1,0 +1,110 @@
+"""What the tests of the whole command line share: real processes, photos for them, and what lies in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from edgetl.cli import main
+from edgetl.progress import Silent
+from tests.photos import class_folders
+
+COMMAND = (sys.executable, "-c", "from edgetl.cli import main; main(prog_name='edgetl')")
+COLOURS = ("blue", "green", "red")
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Return the one object on stdout; NaN and Infinity are no JSON."""
+        return json.loads(self.out, parse_constant=_not_json)
+
+    @property
+    def error(self) -> str:
+        """Return the sentence of an error, which is the last line of stderr and alone of its kind."""
+        assert "Traceback" not in self.err, self.err
+        *_, last = self.err.strip().splitlines()
+        assert last.startswith("Error: "), self.err
+        assert self.err.count("Error: ") == 1, self.err
+        assert last.endswith((".", "?", ")")), last
+        return last.removeprefix("Error: ")
+
+
+def invoke(*arguments: str) -> Said:
+    """Run a command in this process."""
+    result = CliRunner().invoke(main, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return Said(result.exit_code, result.stdout, result.stderr)
+
+
+def start(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen[str]:
+    """Start a command as a process of its own; ``env`` is added to this one's."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        start_new_session=True,
+    )
+
+
+def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Said:
+    """Run a command as a process of its own."""
+    process = start(*arguments, env=env, cwd=cwd)
+    out, err = process.communicate(timeout=300)
+    return Said(process.returncode, out, err)
+
+
+def photos(root: Path, per_class: int = 9, seed: int = 0) -> Path:
+    """Write photos of three colours, which are their classes."""
+    return class_folders(root, dict.fromkeys(COLOURS, per_class), seed=seed)
+
+
+def small_run(root: Path) -> Path:
+    """Make ``root/runs/small``, the last run there: a random SqueezeNet with a head, as `edgetl finetune` leaves it."""
+    from edgetl.run import remember
+    from edgetl.training.finetune import FinetuneSettings, finetune
+
+    folder = Path("runs") / "small"
+    settings = FinetuneSettings(run=folder, data=photos(root / "photos"), arch="squeezenet1_1", weights="none")
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        finetune(settings, Silent())
+        remember(folder)
+    finally:
+        os.chdir(before)
+    return root / folder
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return all files below ``folder`` by name with a hash of their content, folders and links too."""
+    return {path.relative_to(folder).as_posix(): _content(path) for path in sorted(folder.rglob("*"))}
+
+
+def _content(path: Path) -> str:
+    if path.is_symlink():
+        return f"-> {path.readlink()}"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _not_json(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
