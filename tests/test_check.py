@@ -107,3 +107,10 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="(?s).*" + sentence.replace("?", r"\?")):
             checked(run, **settings)
     assert not (run / CheckResult.FILE).exists()
+
+
+def test_the_baseline_against_itself_passes_however_few_images_there_are(tmp_path: Path) -> None:
+    run = scripted_run(tmp_path, test=2, fake_fp32={}, fake_int8={"status": "rejected"})
+    result = checked(run)
+    assert (result.candidate, result.verdict) == (result.baseline, "pass")
+    assert "the baseline itself" in result.reasons[0]

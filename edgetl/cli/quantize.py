@@ -33,7 +33,7 @@ def quantize(run: Path | None, target: str, max_drop: str | None, time_budget: s
 
     folder = runs.resolve(run)
     settings = QuantizeSettings(
-        run=folder, target=target, max_drop=fraction(max_drop), time_budget_s=seconds(time_budget, default=45.0)
+        run=folder, target=target, max_drop=fraction(max_drop), time_budget_s=seconds(time_budget, default=65.0)
     )
     with output.progress() as progress:
         result = stage(settings, progress)

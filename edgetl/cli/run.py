@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgetl.artifacts import Artifact
 
 # The seconds that each measuring stage may take when nothing is said: three minutes for all, with room for training.
-QUANTIZE_S, BENCH_S, CHECK_S = 45.0, 40.0, 25.0
+QUANTIZE_S, BENCH_S, CHECK_S = 65.0, 40.0, 25.0
 
 
 @click.command(

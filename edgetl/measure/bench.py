@@ -148,7 +148,8 @@ def bench(settings: BenchSettings, progress: Progress) -> BenchResult:
 def inputs(settings: BenchSettings, quantized: QuantizeResult) -> str:
     """Return the hash of all that decides a result, but for the machine's mood."""
     files = [candidate.sha256 for candidate in quantized.candidates]
-    return runs.digest(__version__, quantized.inputs, files, settings.target, settings.providers, settings.worker)
+    target = targets.load(settings.target or quantized.target)
+    return runs.digest(__version__, quantized.inputs, files, target.model_dump(), settings.providers, settings.worker)
 
 
 def _contender(
