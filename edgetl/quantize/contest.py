@@ -26,6 +26,8 @@ BASELINE, TWIN, CANDIDATE = "baseline", "baseline again", "candidate"
 # The race ends when the interval is this narrow (as a ratio) or the candidate is slower for sure.
 SETTLED = 1.03
 MIN_ROUNDS = 8
+# How many of the fastest meet in the end, and under what name their timings are kept.
+FINALISTS, FINAL = 3, "final"
 # How long the baseline is timed by itself, for the row that it has even if no candidate is timed.
 ALONE_S = 0.5
 
@@ -98,6 +100,31 @@ class Contest:
         except WorkerError as error:
             return replace(trial, setback=_setback(error))
 
+    def final(self, trials: Sequence[Trial], seconds: float) -> list[Trial]:
+        """Return ``trials`` with the latency of the fastest timed again, all in turns for about ``seconds``.
+
+        Each raced the baseline at another moment, and a machine's speed changes in between, not for all alike: only
+        what was timed in the same rounds compares. Where one of them fails now, all stay as they were.
+        """
+        rivals = sorted((each for each in trials if self._may_win(each)), key=_ratio)[:FINALISTS]
+        if len(rivals) < 2:
+            return list(trials)
+        try:
+            with contextlib.ExitStack() as opened:
+                timers = {BASELINE: self._workers[0], TWIN: self._workers[1]}
+                for rival in rivals:
+                    timers[rival.candidate.name] = worker = opened.enter_context(Worker(self._ground.command))
+                    self._load(worker, rival)
+                samples = interleave(timers, time_budget_s=seconds, min_rounds=MIN_ROUNDS)
+        except WorkerError:
+            return list(trials)
+        self.timings[FINAL] = {name: each.blocks for name, each in samples.items()}
+        again = {rival.candidate.name: self._timed(rival, samples, rival.candidate.name) for rival in rivals}
+        return [again.get(each.candidate.name, each) for each in trials]
+
+    def _may_win(self, trial: Trial) -> bool:
+        return trial.latency is not None and _ratio(trial) < 1 and keeps_accuracy(trial, self._ground.budgets)
+
     def _load(self, worker: Worker, trial: Trial) -> None:
         wanted = trial.candidate
         if trial.model is None:
@@ -111,11 +138,15 @@ class Contest:
         timers = {BASELINE: self._workers[0], TWIN: self._workers[1], CANDIDATE: worker}
         samples = interleave(timers, time_budget_s=seconds, decide=_settled, min_rounds=MIN_ROUNDS)
         self.timings[trial.candidate.name] = {name: each.blocks for name, each in samples.items()}
+        return self._timed(trial, samples, CANDIDATE)
+
+    def _timed(self, trial: Trial, samples: Mapping[str, Samples], name: str) -> Trial:
+        """Return ``trial`` with the latency of its samples, which stand under ``name``."""
         base = samples[BASELINE].blocks
         confidence = sequential_confidence(len(base), self._ground.budgets.confidence)
         floor = latency_ratio(samples[TWIN].blocks, base, confidence=confidence)
-        latency = latency_ratio(samples[CANDIDATE].blocks, base, confidence=confidence)
-        return replace(trial, latency=widen(latency, floor), latency_p50_ns=_median(samples[CANDIDATE]))
+        latency = latency_ratio(samples[name].blocks, base, confidence=confidence)
+        return replace(trial, latency=widen(latency, floor), latency_p50_ns=_median(samples[name]))
 
 
 def _settled(samples: Mapping[str, Samples]) -> bool:
@@ -124,6 +155,10 @@ def _settled(samples: Mapping[str, Samples]) -> bool:
         return False
     ratio = latency_ratio(samples[CANDIDATE].blocks, samples[BASELINE].blocks, confidence=sequential_confidence(rounds))
     return ratio.low > 1 / MIN_SPEEDUP or ratio.high < SETTLED * ratio.low
+
+
+def _ratio(trial: Trial) -> float:
+    return trial.latency.value if trial.latency else float("inf")
 
 
 def _median(samples: Samples) -> float | None:

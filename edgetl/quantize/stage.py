@@ -70,8 +70,11 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
                 record.write(contest, trials)
                 progress.step("try candidates", index, len(others))
                 left = settings.time_budget_s - (time.monotonic() - start)
-                trials.append(_tried(candidate, contest, workshop, model, left / (len(others) - index)))
+                trials.append(_tried(candidate, contest, workshop, model, left / (len(others) - index + 1)))
             progress.step("try candidates", len(others), len(others))
+            record.write(contest, trials)
+            left = settings.time_budget_s - (time.monotonic() - start)
+            trials = contest.final(trials, min(max(left, MIN_RACE_S), MAX_RACE_S))
             return record.write(contest, trials, finished=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,21 @@ def test_raw_timings_are_kept_in_whole_nanoseconds(tmp_path: Path) -> None:
     assert set(raw) == {"baseline", "baseline again", "candidate"}
     assert all(isinstance(run, int) for block in raw["candidate"] for run in block)
     assert len(raw["baseline"]) == len(raw["candidate"])
+
+
+def test_the_fastest_meet_in_the_end_whatever_the_machine_did_when_they_raced_alone(tmp_path: Path) -> None:
+    """The slower of two candidates raced while the machine favoured it: timed together, it must not win."""
+    other = TargetCandidate(provider="fake", precision="bf16")
+    model = _script(tmp_path / "model.json", latency_ns=[10 * MS])
+    fast = Trial(INT8, _script(tmp_path / "fast.json", latency_ns=[4 * MS]))
+    slow = Trial(other, _script(tmp_path / "slow.json", latency_ns=[5 * MS]))
+    with Contest(BASELINE, model, _ground()) as contest:
+        fast, slow = (contest.try_out(each, 2.0) for each in (fast, slow))
+        assert slow.latency is not None
+        favoured = replace(slow, latency=replace(slow.latency, value=0.3, low=0.29, high=0.31))
+        trials = contest.final([fast, favoured], 1.0)
+        assert [round(each.latency.value, 3) for each in trials if each.latency] == [0.4, 0.5]
+        assert set(contest.timings["final"]) == {"baseline", "baseline again", INT8.name, other.name}
+        choices = choose(contest.baseline, trials, Budgets())
+    assert choices[INT8.name].status == "chosen"
+    assert choices[other.name].status == "accepted"
