@@ -13,10 +13,10 @@ from edgetl import export as exports
 from edgetl import run as runs
 from edgetl.artifacts import Artifact, BenchResult, CheckResult, RunResult
 from edgetl.check import CheckSettings
-from edgetl.device.providers import PROVIDERS
-from edgetl.errors import RunError, UsageError, nearest
+from edgetl.errors import RunError
 from edgetl.export import ExportSettings
 from edgetl.measure import bench as benches
+from edgetl.measure import lineup
 from edgetl.measure.bench import BenchSettings
 from edgetl.progress import Progress
 from edgetl.quantize import stage as quantization
@@ -91,10 +91,7 @@ def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunRes
 def _require_known(settings: RunSettings) -> None:
     backbones.backbone(settings.finetune.arch)
     targets.load(settings.quantize.target)
-    for provider in settings.bench.providers:
-        if provider not in PROVIDERS:
-            known = ", ".join(PROVIDERS)
-            raise UsageError(f"There is no provider '{provider}'.{nearest(provider, PROVIDERS)} Known: {known}.")
+    lineup.require_known(settings.bench.providers)
 
 
 def _unchanged(kept: Callable[[], A], inputs: Callable[[], str]) -> A | None:

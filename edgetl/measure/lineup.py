@@ -15,10 +15,7 @@ def lineup(quantized: QuantizeResult, providers: Sequence[str]) -> tuple[Candida
     Without ``providers`` these are all of the run's. With them, for each provider those that the target has for it, or
     else every model file of the run on it. Raises UsageError for an unknown provider.
     """
-    for provider in providers:
-        if provider not in PROVIDERS:
-            known = ", ".join(PROVIDERS)
-            raise UsageError(f"There is no provider '{provider}'.{nearest(provider, PROVIDERS)} Known: {known}.")
+    require_known(providers)
     baseline, *others = quantized.candidates
     if not providers:
         return (baseline, *others)
@@ -27,6 +24,14 @@ def lineup(quantized: QuantizeResult, providers: Sequence[str]) -> tuple[Candida
         own = [candidate for candidate in others if candidate.provider == provider]
         chosen += own or ([] if provider == baseline.provider else _everything_on(provider, quantized))
     return tuple(chosen)
+
+
+def require_known(providers: Sequence[str]) -> None:
+    """Raise UsageError for the first of ``providers`` that there is none of, with the nearest name."""
+    for provider in providers:
+        if provider not in PROVIDERS:
+            known = ", ".join(PROVIDERS)
+            raise UsageError(f"There is no provider '{provider}'.{nearest(provider, PROVIDERS)} Known: {known}.")
 
 
 def _everything_on(provider: str, quantized: QuantizeResult) -> list[Candidate]:
