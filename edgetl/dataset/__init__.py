@@ -9,7 +9,7 @@
 Nothing here imports torch or an engine.
 """
 
-from edgetl.dataset.roles import calibration_images, judging_images, selection_images
+from edgetl.dataset.roles import calibration_images, judging_images, selection_images, stopping_images
 from edgetl.dataset.scan import scan
 from edgetl.dataset.values import Dataset, ImageRef, Leak, Skipped
 
@@ -22,4 +22,5 @@ __all__ = [
     "judging_images",
     "scan",
     "selection_images",
+    "stopping_images",
 ]

@@ -4,13 +4,15 @@
 role           with a test split              without one
 =============  =============================  =========================================
 training       train                          train
+stopping       val                            a stratified share of train
 calibration    n of train, stratified         n of train (at most half of it), stratified
 selection      val                            what is left of train
 judging        test                           val
 =============  =============================  =========================================
 
-*Calibration* sets the ranges of a quantized model, *selection* chooses among candidates, *judging* gives the verdict.
-Images with the content of a judging image (a leak) serve nothing but judging.
+*Stopping* decides when a training by gradients ends and which strategy validates best; a share of the training images
+that serves it is not fitted to. *Calibration* sets the ranges of a quantized model, *selection* chooses among
+candidates, *judging* gives the verdict. Images with the content of a judging image (a leak) serve nothing but judging.
 """
 
 from __future__ import annotations
@@ -19,7 +21,21 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable
 
+from edgetl.dataset.splits import split
 from edgetl.dataset.values import Dataset, ImageRef
+
+
+def stopping_images(dataset: Dataset, seed: int) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
+    """Return the images to fit to and those to stop by, disjoint; none of them is judged by later.
+
+    A class of one picture is only fitted to.
+    """
+    if dataset.test:
+        stopping = tuple(_without_judged(dataset, dataset.val))
+        held = {image.sha256 for image in stopping}
+        return tuple(image for image in dataset.train if image.sha256 not in held), stopping
+    parts = split(_without_judged(dataset, dataset.train), seed, test=False)
+    return tuple(parts["train"]), tuple(parts["val"])
 
 
 def calibration_images(dataset: Dataset, n: int, seed: int) -> tuple[ImageRef, ...]:

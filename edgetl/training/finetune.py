@@ -17,6 +17,8 @@ from edgetl.errors import UsageError, nearest
 from edgetl.files import replacing_together, sha256_file
 from edgetl.progress import Progress
 
+# The folder of a run that holds the checkpoint and the metrics of a long training.
+TRAINING = "training"
 NEEDED = ("torch", "torchvision", "safetensors", "onnx")
 
 
@@ -69,13 +71,15 @@ def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | 
             dataset = read_data(settings, progress)
     inputs = inputs_hash(settings, dataset)
     with phases("import torch"):
-        from edgetl.training.strategies import STRATEGIES, Task
+        from edgetl.training.strategies import STRATEGIES
+        from edgetl.training.task import Task
     if settings.strategy not in STRATEGIES:
         hint = nearest(settings.strategy, STRATEGIES)
         raise UsageError(f"Unknown strategy '{settings.strategy}'.{hint} Known are {', '.join(STRATEGIES)}.")
     with phases("weights"):
         source = weights.load(settings.source, backbone, seed=settings.seed, progress=progress)
-    trained = STRATEGIES[settings.strategy](Task(dataset, backbone, source, head, settings.seed, progress, phases))
+    task = Task(dataset, backbone, source, head, settings.seed, progress, phases, settings.run / TRAINING)
+    trained = STRATEGIES[settings.strategy](task)
     value = classifier.Classifier(
         arch=backbone.name, head=str(head), classes=dataset.classes, preprocess=backbone.preprocess
     )

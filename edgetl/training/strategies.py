@@ -4,47 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 from edgetl import classifier, heads, weights
-from edgetl.backbones import Backbone
-from edgetl.dataset import Dataset
 from edgetl.errors import UsageError
 from edgetl.heads import Head
 from edgetl.pixels import Pixels, iter_pixels
-from edgetl.progress import Progress
 from edgetl.training import batchnorm, features, forward, probe
-from edgetl.training.phases import Phases
+from edgetl.training.task import Task, Trained
 from edgetl.weights import Weights
 
 SETTLING_IMAGES, SETTLING_BATCH = 256, 32
-
-
-@dataclass(frozen=True)
-class Task:
-    """What to train: a backbone from its source weights, and a new head, on the images of a data set."""
-
-    dataset: Dataset
-    backbone: Backbone
-    weights: Weights
-    head: Head
-    seed: int
-    progress: Progress
-    phases: Phases
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained network's ``tensors`` and its logits, float32 (images, classes), on the train and val images."""
-
-    tensors: Mapping[str, Tensor]
-    train_logits: NDArray[np.float32]
-    val_logits: NDArray[np.float32]
 
 
 def fit_probe(task: Task) -> Trained:
