@@ -22,7 +22,7 @@ from edgetl.progress import Progress
 from edgetl.quantize import stage as quantization
 from edgetl.quantize.stage import QuantizeSettings
 from edgetl.training import finetune as tuning
-from edgetl.training.finetune import FinetuneSettings
+from edgetl.training.settings import FinetuneSettings
 
 A = TypeVar("A", bound=Artifact)
 Finished = Callable[[Artifact, bool], None]

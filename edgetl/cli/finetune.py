@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
 from edgetl.cli import options, output
+from edgetl.cli.sections import SectionedCommand
+from edgetl.cli.training import training_options
 
 
 @click.command(
+    cls=SectionedCommand,
     epilog="""\b
 Examples:
   edgetl finetune                                  embedded demo images and backbone
   edgetl finetune --data photos/                   one folder per class
+  edgetl finetune --data photos/ --strategy auto --time-budget 5m
   edgetl finetune --data photos/ --arch resnet18 --weights resnet18.pth
-"""
+  edgetl finetune --data photos/ --adapt-to from-the-new-camera/
+  torchrun --nproc-per-node 2 -m edgetl finetune --data photos/ --strategy full
+""",
 )
-@options.data
-@options.arch
-@options.weights
-@options.seed
-@options.out
-@options.strict
+@training_options
 @options.json
-def finetune(
-    data: Path | None, arch: str, weights: str | None, seed: int, out: Path | None, strict: bool, as_json: bool
-) -> None:
+def finetune(as_json: bool, **given: Any) -> None:
     """Train a new head on a pretrained backbone, on your images."""
     from edgetl import run as runs
+    from edgetl.cli.training import settings
     from edgetl.report import terminal
     from edgetl.report.json import as_object
-    from edgetl.training.finetune import FinetuneSettings
     from edgetl.training.finetune import finetune as stage
 
-    folder = out or runs.default_folder(data, arch)
-    settings = FinetuneSettings(data=data, arch=arch, weights=weights, seed=seed, strict=strict, run=folder)
+    chosen = settings(**given)
     with output.progress() as progress:
-        result = stage(settings, progress)
-    runs.remember(folder)
+        result = stage(chosen, progress)
+    runs.remember(chosen.run)
     output.show(as_object(result), as_json, lambda: terminal.finetune(result))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict
 
 import numpy as np
 
@@ -16,29 +15,11 @@ from edgetl.dataset.values import FILE as DATA_FILE
 from edgetl.errors import UsageError, nearest
 from edgetl.files import replacing_together, sha256_file
 from edgetl.progress import Progress
+from edgetl.training.settings import FinetuneSettings
 
 # The folder of a run that holds the checkpoint and the metrics of a long training.
 TRAINING = "training"
 NEEDED = ("torch", "torchvision", "safetensors", "onnx")
-
-
-@dataclass(frozen=True)
-class FinetuneSettings:
-    """What to train, and the run's folder. ``data`` of None is the demo set; for ``weights`` of None see ``source``."""
-
-    run: Path
-    data: Path | None = None
-    arch: str = "mobilenet_v2"
-    weights: str | None = None
-    strategy: str = "probe"
-    head: str = "linear"
-    seed: int = 0
-    strict: bool = False
-
-    @property
-    def source(self) -> str:
-        """The name of the source weights."""
-        return self.weights or weights.default(self.data, self.arch)
 
 
 def read_data(settings: FinetuneSettings, progress: Progress) -> Dataset:
@@ -50,8 +31,8 @@ def inputs_hash(settings: FinetuneSettings, dataset: Dataset) -> str:
     """Return the hash of all that decides the result, without loading torch; raises UsageError for an unknown name."""
     chosen = backbones.backbone(settings.arch)
     source = weights.identity(settings.source, chosen)
-    head = str(heads.parse(settings.head))
-    return run.digest(__version__, dataset.sha256, chosen.name, source, settings.strategy, head, settings.seed)
+    told = [settings.strategy, str(heads.parse(settings.head)), settings.seed, asdict(settings.hyper)]
+    return run.digest(__version__, dataset.sha256, chosen.name, source, told, settings.time_budget_s)
 
 
 def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | None = None) -> FinetuneResult:
@@ -78,7 +59,19 @@ def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | 
         raise UsageError(f"Unknown strategy '{settings.strategy}'.{hint} Known are {', '.join(STRATEGIES)}.")
     with phases("weights"):
         source = weights.load(settings.source, backbone, seed=settings.seed, progress=progress)
-    task = Task(dataset, backbone, source, head, settings.seed, progress, phases, settings.run / TRAINING)
+    task = Task(
+        dataset,
+        backbone,
+        source,
+        head,
+        settings.seed,
+        progress,
+        phases,
+        folder=settings.run / TRAINING,
+        hyper=settings.hyper,
+        resume=settings.resume,
+        time_budget_s=settings.time_budget_s,
+    )
     trained = STRATEGIES[settings.strategy](task)
     value = classifier.Classifier(
         arch=backbone.name, head=str(head), classes=dataset.classes, preprocess=backbone.preprocess

@@ -14,16 +14,17 @@ class Hyper:
     """How to train.
 
     ``stages`` is how many of the backbone's last stages are unfrozen, ``rate`` the head's learning rate (the backbone's
-    is smaller), ``smoothing`` the share of a label that is spread over all classes, ``augment`` a name in
-    `augment.AUGMENTATIONS`, ``views`` how many augmented views of each training image the probe sees besides the plain
-    one, ``patience`` after how many epochs without a better validation loss training stops.
+    is smaller), ``batchnorm`` whether the statistics of BatchNorm in unfrozen stages stay or are learnt, ``smoothing``
+    the share of a label that is spread over all classes, ``augment`` a name in `augment.AUGMENTATIONS`, ``views`` how
+    many augmented views of each training image the probe sees besides the plain one, ``patience`` after how many
+    epochs without a better validation loss training stops.
     """
 
     epochs: int | None = None
     batch: int | None = None
     rate: float | None = None
     stages: int | None = None
-    batchnorm: BatchNorm = "frozen"
+    batchnorm: BatchNorm | None = None
     class_weights: ClassWeights = "none"
     smoothing: float = 0.0
     augment: str | None = None

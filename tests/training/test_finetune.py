@@ -15,8 +15,9 @@ from edgetl.artifacts import FinetuneResult  # noqa: E402
 from edgetl.dataset import Dataset  # noqa: E402
 from edgetl.errors import DataError, UsageError, WeightsError  # noqa: E402
 from edgetl.training import strategies  # noqa: E402
-from edgetl.training.finetune import FinetuneSettings, finetune, inputs_hash, read_data  # noqa: E402
+from edgetl.training.finetune import finetune, inputs_hash, read_data  # noqa: E402
 from edgetl.training.forward import Images  # noqa: E402
+from edgetl.training.settings import FinetuneSettings  # noqa: E402
 from tests.photos import Remarks, class_folders  # noqa: E402
 
 pytestmark = [pytest.mark.training, pytest.mark.engine]
