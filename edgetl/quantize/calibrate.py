@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from edgetl.device.cores import cores_allowed
-from edgetl.quantize.ranges import METHODS, Range
+from edgetl.quantize.ranges import METHODS, MinMax, Observer, Range
 from edgetl.recipes import Recipe
 
 # A range read off these outputs holds for their input as well: quantization merges the two.
@@ -29,7 +29,11 @@ def calibrate(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]], reci
     readers = _readers(typed.graph)
     fused = _fused(typed.graph, readers)
     names = [name for name in _float_activations(typed.graph) if name not in fused]
-    observers = {name: METHODS[recipe.method](recipe) for name in names}
+    # To cut the range of logits would make the classes equal that an image is surest of.
+    logits = {value.name for value in typed.graph.output}
+    observers: dict[str, Observer] = {
+        name: MinMax() if name in logits else METHODS[recipe.method](recipe) for name in names
+    }
     extremes_only = recipe.method == "minmax"
     session = _session(_observed(typed, names, extremes_only=extremes_only))
     image = typed.graph.input[0].name

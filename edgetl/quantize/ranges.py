@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetl.quantize import entropy
 from edgetl.recipes import Recipe
 
 Values = NDArray[np.float32]
@@ -90,6 +91,41 @@ class Histogram:
             self.width *= 2
 
 
+class MeanMinMax:
+    """The mean over images of each one's extremes: a single odd image moves it little."""
+
+    def __init__(self) -> None:
+        self._lows: list[Values] = []
+        self._highs: list[Values] = []
+
+    def observe(self, values: Values) -> None:
+        """Take in the values of a batch, whose first axis counts the images."""
+        images = values.reshape(len(values), -1)
+        self._lows.append(images.min(axis=1))
+        self._highs.append(images.max(axis=1))
+
+    def range(self) -> Range:
+        """Return the means of the lowest and of the highest values."""
+        return Range(float(np.concatenate(self._lows).mean()), float(np.concatenate(self._highs).mean()))
+
+
+class Entropy:
+    """The range whose quantized form keeps the most information, see `entropy`."""
+
+    def __init__(self) -> None:
+        self._histogram = Histogram()
+
+    def observe(self, values: Values) -> None:
+        """Take in the values of a batch."""
+        self._histogram.observe(values)
+
+    def range(self) -> Range:
+        """Return the threshold on either side of zero, never outside the extremes."""
+        ends = self._histogram.extremes.range()
+        reach = entropy.threshold(self._histogram.counts) * self._histogram.width
+        return Range(max(-reach, ends.low), min(reach, ends.high))
+
+
 class Percentile:
     """The range that holds ``percentile`` percent of the values: half of the rest is cut from either end."""
 
@@ -111,5 +147,7 @@ class Percentile:
 # How each method of `recipes.Recipe` observes a tensor.
 METHODS: Mapping[str, Callable[[Recipe], Observer]] = {
     "minmax": lambda _: MinMax(),
+    "mean-minmax": lambda _: MeanMinMax(),
+    "entropy": lambda _: Entropy(),
     "percentile": lambda recipe: Percentile(recipe.percentile),
 }

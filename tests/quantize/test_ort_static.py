@@ -176,3 +176,11 @@ def test_images_are_taken_one_batch_at_a_time(model: Any) -> None:
         held.clear()
         calibration.calibrate(model, stream(), recipes.load(name))
         assert len(held) == 10
+
+
+@pytest.mark.parametrize("name", ["u8s8-percentile", "u8s8-mean-minmax", "u8s8-entropy"])
+def test_the_range_of_the_logits_is_never_cut(model: Any, name: str) -> None:
+    expected = np.concatenate([_session(model).run(None, {"image": batch})[0] for batch in _images()])
+    ranges = calibration.calibrate(model, _images(), recipes.load(name))
+    found = ranges[model.graph.output[0].name]
+    assert (found.low, found.high) == pytest.approx((expected.min(), expected.max()), rel=1e-5)

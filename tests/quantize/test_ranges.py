@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetl.quantize.ranges import BINS, Histogram, MinMax, Percentile, Range
+from edgetl.quantize.ranges import BINS, Entropy, Histogram, MeanMinMax, MinMax, Percentile, Range
 
 
 def _batches(values: np.ndarray, count: int) -> list[np.ndarray]:
@@ -69,3 +69,28 @@ def test_a_tensor_that_is_always_zero_has_a_range() -> None:
     observer = Percentile(99.99)
     observer.observe(np.zeros((2, 4), np.float32))
     assert observer.range() == Range(0.0, 0.0)
+
+
+def test_the_mean_of_extremes_is_over_images_and_not_over_batches() -> None:
+    observer = MeanMinMax()
+    observer.observe(np.array([[-1.0, 1.0], [-2.0, 2.0], [-3.0, 3.0]], np.float32))
+    observer.observe(np.array([[-6.0, 10.0]], np.float32))
+    assert observer.range() == Range(-3.0, 4.0)
+
+
+def test_entropy_cuts_a_long_thin_tail_and_keeps_a_flat_distribution() -> None:
+    generator = np.random.default_rng(0)
+    tailed, flat = Entropy(), Entropy()
+    tailed.observe(np.concatenate([generator.exponential(1.0, 16_000), [200.0]]).astype(np.float32)[np.newaxis])
+    flat.observe(generator.uniform(-1, 1, (1, 16_000)).astype(np.float32))
+    assert 4 < tailed.range().high < 60
+    assert flat.range().high == pytest.approx(1, abs=0.01)
+    assert flat.range().low == pytest.approx(-1, abs=0.01)
+
+
+def test_entropy_of_a_tensor_that_never_changes_is_its_range() -> None:
+    for value in (0.0, 0.7, -2.0):
+        observer = Entropy()
+        observer.observe(np.full((2, 50), value, np.float32))
+        found = observer.range()
+        assert found.low <= np.float32(value) <= found.high
