@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,8 @@ from edgetl.errors import DataError
 from edgetl.progress import Progress
 
 Pixels = NDArray[np.uint8]
+# What is done to a decoded image, beside decoding it.
+Change = Callable[[int, Pixels], Pixels]
 
 
 def iter_pixels(
@@ -26,23 +28,32 @@ def iter_pixels(
     *,
     batch: int = 8,
     workers: int | None = None,
+    ahead: int | None = None,
+    change: Change | None = None,
     progress: Progress | None = None,
     step: str = "read images",
 ) -> Iterator[tuple[range, Pixels]]:
     """Yield the images of ``paths`` in order, as (indices, uint8 NHWC of at most ``batch`` images).
 
-    Images are decoded ahead by ``workers`` threads (one per core if None), at most two batches and one image a worker
-    beyond the one that was yielded. Raises DataError naming the first image that cannot be decoded.
+    ``workers`` threads (one per core if None) decode ``ahead`` images (two batches and one image a worker if None)
+    beyond those that were yielded. ``change`` is applied to each image, given its index in ``paths``, by the thread
+    that decoded it; it may change the size. Raises DataError naming the first image that cannot be decoded.
     """
     workers = workers or cores_allowed()
-    remaining = iter(paths)
+    ahead = 2 * batch + workers if ahead is None else ahead
+    remaining = iter(enumerate(paths))
     waiting: deque[Future[Pixels]] = deque()
+
+    def decode(index: int, path: Path) -> Pixels:
+        pixels = _pixels(path, preprocess)
+        return pixels if change is None else change(index, pixels)
+
     with ThreadPoolExecutor(workers) as pool:
         try:
             for start in range(0, len(paths), batch):
                 indices = range(start, min(start + batch, len(paths)))
-                ahead = 3 * batch + workers - len(waiting)
-                waiting.extend(pool.submit(_pixels, path, preprocess) for path in islice(remaining, ahead))
+                room = batch + ahead - len(waiting)
+                waiting.extend(pool.submit(decode, index, path) for index, path in islice(remaining, room))
                 pixels = np.stack([waiting.popleft().result() for _ in indices])
                 yield indices, pixels
                 if progress is not None:

@@ -68,3 +68,49 @@ def test_without_an_engine_torch_does_it_and_says_so(tmp_path: Path, monkeypatch
     run = forward.fastest(network(), PREPROCESS, tmp_path / "b.onnx", PIXELS[:4], progress)
     assert np.array_equal(run(PIXELS), forward.on_torch(network(), PREPROCESS)(PIXELS))
     assert any("torch" in remark and "no engine here" in remark for remark in progress.remarks)
+
+
+def test_a_trunks_activations_keep_their_shape_and_leave_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    trunk = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=4), torch.nn.ReLU()).eval()
+    progress = Remarks()
+    run = forward.fastest(trunk, PREPROCESS, None, PIXELS[:4], progress)
+    assert not progress.remarks
+    reference = forward.on_torch(trunk, PREPROCESS)(PIXELS)
+    assert reference.shape == (9, 8, 16, 16)
+    np.testing.assert_allclose(run(PIXELS), reference, atol=1e-5)
+    assert not list(tmp_path.glob("edgetl-*"))
+
+
+class Rounding(torch.nn.Module):
+    """Mean colours that are off by ``error`` in float32, as those of a network that amplifies rounding."""
+
+    def __init__(self, error: float) -> None:
+        super().__init__()
+        self.error = error
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        error = self.error if images.dtype == torch.float32 else 0.0
+        return images.mean((2, 3)) + error
+
+
+@pytest.mark.parametrize(("errors", "taken"), [(3, True), (20, False)], ids=["alike", "engine worse"])
+def test_an_engine_may_be_off_by_what_torch_is_off_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: float, taken: bool
+) -> None:
+    load = forward._engine
+    size = float(np.abs(forward.on_torch(Rounding(0.0), PREPROCESS)(PIXELS)).max())
+    network = Rounding(2e-3 * size)
+
+    def worse(onnx: Path) -> forward.Forward:
+        engine = load(onnx)
+        return lambda pixels: engine(pixels) - np.float32((errors + 1) * network.error)
+
+    monkeypatch.setattr(forward, "_engine", worse)
+    progress = Remarks()
+    forward.fastest(network, PREPROCESS, tmp_path / "n.onnx", PIXELS[:4], progress)
+    assert bool(progress.remarks) is not taken
