@@ -74,7 +74,8 @@ class FinetuneResult(Artifact):
     """A trained classifier: ``classifier`` is a safetensors file, relative to the run's folder.
 
     Accuracies are fractions. ``preprocess`` is `device.values.Preprocess` as a dict. ``weights`` is what the user
-    named; ``weights_sha256`` what was loaded (empty for random weights).
+    named; ``weights_sha256`` what was loaded (empty for random weights). ``notes`` are what the strategy decided on the
+    way; ``interrupted`` says that this is the best of a training that was cut short.
     """
 
     FILE: ClassVar[str] = "finetune.json"
@@ -98,10 +99,15 @@ class FinetuneResult(Artifact):
     data: str
     data_sha256: str
     phases: dict[str, float]
+    notes: dict[str, float | int | str] = {}
+    interrupted: bool = False
 
 
 class ExportResult(Artifact):
-    """The fp32 ONNX baseline: ``model`` is relative to the run's folder; ``max_abs_diff`` in logits against torch."""
+    """The fp32 ONNX baseline: ``model`` is relative to the run's folder; ``max_abs_diff`` in logits against torch.
+
+    Its logits are the classifier's divided by ``temperature``.
+    """
 
     FILE: ClassVar[str] = "export.json"
 
@@ -111,6 +117,7 @@ class ExportResult(Artifact):
     opset: int
     max_abs_diff: float
     tolerance: float
+    temperature: float = 1.0
     parent_sha256: str
 
 

@@ -50,27 +50,32 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """Which run to export."""
+    """Which run to export; ``calibrated`` divides the logits by the temperature in the run's evaluation."""
 
     run: Path
+    calibrated: bool = False
 
 
 def export(settings: ExportSettings, progress: Progress) -> ExportResult:
     """Return the fp32 model written into the run, after its logits were compared with torch's.
 
     The model takes ``image``, uint8 (batch, height, width, 3), and gives ``logits``, float32 (batch, classes). Raises
-    ExportError when the logits differ by more than the tolerance; the run then keeps what it had.
+    ExportError when the logits differ by more than the tolerance, and UsageError where a temperature is asked for and
+    none belongs to the classifier; the run then keeps what it had.
     """
     from edgetl import classifier as classifiers
+    from edgetl import temperature
     from edgetl.graph import metadata
     from edgetl.graph.image_input import LAYOUT
 
     start = time.monotonic()
     folder = settings.run
     trained = runs.finetuned(folder)
+    divisor = temperature.of_run(folder, trained) if settings.calibrated else 1.0
     classifier, module = classifiers.load(folder / trained.classifier)
     progress.step("export", 0, 2)
-    model = export_module(module, classifier.preprocess)
+    scaled = temperature.divided(module, divisor) if settings.calibrated else module
+    model = export_module(scaled, classifier.preprocess)
     facts = metadata.ModelFacts(
         arch=classifier.arch,
         classes=classifier.classes,
@@ -78,18 +83,19 @@ def export(settings: ExportSettings, progress: Progress) -> ExportResult:
         layout=LAYOUT,
         parent_sha256=trained.sha256,
         data_sha256=trained.data_sha256,
+        temperature=divisor,
     )
     metadata.write(model, facts)
     progress.step("export", 1, 2)
     pixels = _check_pixels(folder, classifier.preprocess, trained.seed, progress)
     with replacing(folder / FILE) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
-        difference, tolerance = compare(temporary, module, classifier.preprocess, pixels)
+        difference, tolerance = compare(temporary, module, classifier.preprocess, pixels, divisor)
     progress.step("export", 2, 2)
     path = folder / FILE
     result = ExportResult(
         run=str(folder),
-        inputs=inputs(trained),
+        inputs=inputs(trained, divisor),
         seconds=time.monotonic() - start,
         model=FILE,
         sha256=sha256_file(path),
@@ -97,15 +103,16 @@ def export(settings: ExportSettings, progress: Progress) -> ExportResult:
         opset=OPSET,
         max_abs_diff=difference,
         tolerance=tolerance,
+        temperature=divisor,
         parent_sha256=trained.sha256,
     )
     result.save(folder)
     return result
 
 
-def inputs(trained: FinetuneResult) -> str:
+def inputs(trained: FinetuneResult, temperature: float = 1.0) -> str:
     """Return the hash of all that decides the model."""
-    return runs.digest(__version__, trained.sha256, OPSET)
+    return runs.digest(__version__, trained.sha256, OPSET, temperature)
 
 
 def export_module(module: nn.Module, preprocess: Preprocess) -> onnx.ModelProto:
@@ -148,13 +155,16 @@ def export_module(module: nn.Module, preprocess: Preprocess) -> onnx.ModelProto:
     return proto
 
 
-def compare(model: Path, module: nn.Module, preprocess: Preprocess, pixels: Pixels) -> tuple[float, float]:
+def compare(
+    model: Path, module: nn.Module, preprocess: Preprocess, pixels: Pixels, temperature: float = 1.0
+) -> tuple[float, float]:
     """Return the largest difference between the model's logits and torch's, and the tolerance; both in logits.
 
+    Torch's are those of ``module`` divided by ``temperature``: what the division into weights did is checked too.
     ``pixels`` are uint8 NHWC. They go through the runner on the CPU in batches of several sizes. Raises ExportError
     when the difference exceeds the tolerance or a logit is not finite.
     """
-    expected = torch_logits(module, preprocess, pixels)
+    expected = torch_logits(module, preprocess, pixels) / np.float32(temperature)
     actual = _runner_logits(model, pixels)
     difference = float(np.max(np.abs(actual - expected)))
     tolerance = _tolerance(expected)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from edgetl import classifier as classifiers  # noqa: E402
 from edgetl import run as runs  # noqa: E402
 from edgetl.artifacts import FinetuneResult  # noqa: E402
 from edgetl.device.values import Preprocess  # noqa: E402
-from edgetl.errors import ExportError  # noqa: E402
+from edgetl.errors import ExportError, UsageError  # noqa: E402
+from edgetl.evaluation import Evaluation  # noqa: E402
 from edgetl.export import ExportSettings, compare, export, export_module, torch_logits  # noqa: E402
 from edgetl.graph import metadata  # noqa: E402
 from edgetl.progress import Silent  # noqa: E402
@@ -176,3 +179,84 @@ def test_other_architectures_export_with_their_logits(arch: str, tmp_path: Path)
     onnx.save(export_module(module, preprocess), path)
     difference, tolerance = compare(path, module, preprocess, _pixels(4, 64))
     assert difference <= tolerance
+
+
+def _evaluated(run: Path, temperature: float) -> None:
+    """Put an evaluation with this temperature into a run."""
+    from edgetl.evaluation import Lineage, evaluate
+
+    trained = FinetuneResult.load(run)
+    lineage = Lineage(run=str(run), inputs=trained.inputs, parent_sha256=trained.sha256)
+    value = evaluate(np.eye(3), [0, 1, 2], trained.classes, ["a", "b", "c"], split="val", lineage=lineage)
+    value.model_copy(update={"temperature": temperature}).save(run)
+
+
+def test_a_calibrated_model_divides_its_logits_and_nothing_else(exported: Path, tmp_path: Path) -> None:
+    before = runs.exported(exported)
+    session = ort.InferenceSession(str(exported / "model.onnx"), providers=["CPUExecutionProvider"])
+    plain = onnx.load(exported / "model.onnx")
+    pixels = _pixels(40, 64)
+    logits = session.run(None, {"image": pixels})[0]
+    run = tmp_path / "run"
+    shutil.copytree(exported, run)
+    _evaluated(run, 2.5)
+    result = export(ExportSettings(run, calibrated=True), Silent())
+    session = ort.InferenceSession(str(run / "model.onnx"), providers=["CPUExecutionProvider"])
+    cooler = session.run(None, {"image": pixels})[0]
+    np.testing.assert_allclose(2.5 * cooler, logits, atol=1e-4 * np.abs(logits).max())
+    np.testing.assert_array_equal(cooler.argmax(1), logits.argmax(1))
+    nodes = [node.op_type for node in onnx.load(run / "model.onnx").graph.node]
+    assert nodes == [node.op_type for node in plain.graph.node], "no node is added"
+    assert (result.temperature, before.temperature) == (2.5, 1.0)
+    assert result.max_abs_diff <= result.tolerance
+    assert metadata.read(run / "model.onnx").temperature == 2.5
+    assert metadata.read(exported / "model.onnx").temperature == 1.0
+    assert result.inputs != before.inputs, "a run that is asked for the plain model makes it again"
+    assert runs.exported(run) == result
+
+
+def test_a_temperature_that_did_not_reach_the_logits_is_refused(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _evaluated(exported, 2.5)
+    before = (exported / "model.onnx").read_bytes()
+    monkeypatch.setattr("edgetl.temperature.divided", lambda module, _: module)
+    plain = onnx.load(exported / "model.onnx")
+    monkeypatch.setattr("edgetl.export.export_module", lambda *_: plain)
+    try:
+        with pytest.raises(ExportError, match="differ from torch's"):
+            export(ExportSettings(exported, calibrated=True), Silent())
+    finally:
+        (exported / "evaluation.json").unlink()
+    assert (exported / "model.onnx").read_bytes() == before
+
+
+def test_a_temperature_comes_from_the_evaluation_of_this_classifier(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"has no evaluation.json. Run `edgetl finetune` again"):
+        export(ExportSettings(exported, calibrated=True), Silent())
+    run = tmp_path / "run"
+    shutil.copytree(exported, run)
+    _evaluated(run, 2.5)
+    trained = FinetuneResult.load(run)
+    value = Evaluation.load(run).model_copy(update={"parent_sha256": "0" * 64})
+    value.save(run)
+    with pytest.raises(UsageError, match=r"belongs to another classifier"):
+        export(ExportSettings(run, calibrated=True), Silent())
+    assert runs.exported(run).parent_sha256 == trained.sha256, "the run keeps its model"
+
+
+def test_every_head_can_be_divided_and_stays_as_it_was() -> None:
+    from edgetl import heads
+    from edgetl.temperature import divided
+
+    torch.manual_seed(0)
+    for text in ("linear", "mlp:16", "linear:dropout=0.2", "norm+mlp:16,8:dropout=0.2"):
+        head = heads.build(heads.parse(text), 12, 5)
+        module = torch.nn.Sequential(OrderedDict(backbone=torch.nn.Linear(7, 12), head=head)).eval()
+        inputs = torch.randn(9, 7)
+        before = module(inputs)
+        network = divided(module, 0.3)
+        assert not network.training
+        torch.testing.assert_close(0.3 * network(inputs), before)
+        assert torch.equal(module(inputs), before)
+        assert list(network.state_dict()) == list(module.state_dict())

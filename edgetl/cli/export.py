@@ -14,11 +14,17 @@ from edgetl.cli import options, output
 Examples:
   edgetl export                           the last run
   edgetl export --run demo-mobilenet_v2   another one
+  edgetl export --calibrated              with the temperature that finetune fitted
 """
 )
 @options.run
+@click.option(
+    "--calibrated",
+    is_flag=True,
+    help="Divide the logits by the temperature that finetune fitted, so that probabilities can be believed.",
+)
 @options.json
-def export(run: Path | None, as_json: bool) -> None:
+def export(run: Path | None, calibrated: bool, as_json: bool) -> None:
     """Write the trained classifier as ONNX, checked against torch."""
     from edgetl import run as runs
     from edgetl.export import ExportSettings
@@ -28,6 +34,6 @@ def export(run: Path | None, as_json: bool) -> None:
 
     folder = runs.resolve(run)
     with output.progress() as progress:
-        result = stage(ExportSettings(run=folder), progress)
+        result = stage(ExportSettings(run=folder, calibrated=calibrated), progress)
     runs.remember(folder)
     output.show(as_object(result), as_json, lambda: terminal.export(result))

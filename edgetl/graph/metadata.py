@@ -21,7 +21,7 @@ class ModelFacts:
     """What a model file carries beside its graph.
 
     ``parent_sha256`` is the file that this one was made from: the classifier for an fp32 model, the fp32 model for a
-    quantized one, whose ``recipe`` is the recipe's content.
+    quantized one, whose ``recipe`` is the recipe's content. The logits are the classifier's divided by ``temperature``.
     """
 
     arch: str
@@ -31,6 +31,7 @@ class ModelFacts:
     parent_sha256: str
     data_sha256: str
     recipe: dict[str, Any] | None = None
+    temperature: float = 1.0
 
 
 def write(model: onnx.ModelProto, facts: ModelFacts) -> None:
@@ -44,6 +45,7 @@ def write(model: onnx.ModelProto, facts: ModelFacts) -> None:
         "layout": facts.layout,
         "parent_sha256": facts.parent_sha256,
         "data_sha256": facts.data_sha256,
+        "temperature": repr(facts.temperature),
     }
     if facts.recipe is not None:
         entries["recipe"] = json.dumps(facts.recipe, sort_keys=True)
@@ -63,4 +65,5 @@ def read(path: Path) -> ModelFacts:
         parent_sha256=entries["parent_sha256"],
         data_sha256=entries["data_sha256"],
         recipe=json.loads(entries["recipe"]) if "recipe" in entries else None,
+        temperature=float(entries.get("temperature", 1.0)),
     )

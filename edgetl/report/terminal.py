@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -20,7 +20,11 @@ from edgetl.artifacts import (
     Row,
     RunResult,
 )
+from edgetl.report import evaluation as evaluations
 from edgetl.report.fitting import Column, FittingTable
+
+if TYPE_CHECKING:
+    from edgetl.evaluation import Evaluation
 
 _COLOURS = {
     "baseline": "blue",
@@ -44,8 +48,12 @@ _GIST: dict[type[Artifact], Callable[[Any], str]] = {
 }
 
 
-def finetune(result: FinetuneResult) -> RenderableType:
-    """Return what a person wants to know of a training."""
+# A balanced accuracy is worth a line when it lies so far from the plain one.
+BALANCED_DIFFERS = 0.01
+
+
+def finetune(result: FinetuneResult, evaluation: Evaluation | None = None) -> RenderableType:
+    """Return what a person wants to know of a training, and of how its classifier does on the validation images."""
     low, high = result.val_accuracy_ci
     lines = [
         f"{result.arch} ({result.weights} weights), {result.strategy}, head {result.head}, "
@@ -53,9 +61,13 @@ def finetune(result: FinetuneResult) -> RenderableType:
         f"validation top-1 {percent(result.val_accuracy)} [{percent(low)}, {percent(high)}] "
         f"on {result.val_images} images, trained on {result.train_images}",
     ]
+    if evaluation and abs(evaluation.balanced_accuracy - evaluation.accuracy) >= BALANCED_DIFFERS:
+        lines.append(f"balanced accuracy, the mean over classes: {percent(evaluation.balanced_accuracy)}")
     if result.skipped_images:
         lines.append(f"{result.skipped_images} unusable images were skipped: see {result.run}/{result.data}")
-    return _said("finetune", lines, result.seconds, result.run, "edgetl export")
+    parts = evaluations.evaluation(evaluation) if evaluation else []
+    following = "edgetl export --calibrated" if evaluation and evaluation.temperature_helps else "edgetl export"
+    return Group(*parts, _said("finetune", lines, result.seconds, result.run, following))
 
 
 def export(result: ExportResult) -> RenderableType:
@@ -64,6 +76,8 @@ def export(result: ExportResult) -> RenderableType:
         f"{result.model}: {size(result.size_bytes)} MB, opset {result.opset}, sha256 {result.sha256[:12]}",
         f"logits within {result.max_abs_diff:.1e} of torch (tolerance {result.tolerance:.1e})",
     ]
+    if result.temperature != 1.0:
+        lines.append(f"logits divided by temperature {result.temperature:.3f}")
     return _said("export", lines, result.seconds, result.run, "edgetl quantize")
 
 
