@@ -52,7 +52,22 @@ def folders(root: Path) -> Layout:
         return Layout("split folders", tuple(found))
     if not top:
         raise DataError(_no_classes(root))
+    if len(splits) == len(top):
+        names = ", ".join(path.name for path in top)
+        raise DataError(
+            f"{root} holds folders of splits ({names}), but no train folder with a folder per class inside. Put the "
+            "training images into train/<class>/."
+        )
     return Layout("class folders", tuple(item for path in top for item in _class(path, None)))
+
+
+def is_text(name: str) -> bool:
+    """Whether ``name`` can be stored as UTF-8; names of files may be any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _classes(root: Path, split: Split) -> Iterator[Found]:
@@ -63,6 +78,9 @@ def _classes(root: Path, split: Split) -> Iterator[Found]:
 def _class(folder: Path, split: Split | None) -> Iterator[Found]:
     # The same name can be stored composed or decomposed: a class is one class either way.
     label = unicodedata.normalize("NFC", folder.name)
+    if not is_text(label):
+        name = label.encode("utf-8", "replace").decode()
+        raise DataError(f"The name of the class folder {folder.parent}/{name} is not UTF-8. Rename it.")
     files = list(_files(folder, frozenset()))
     if not files:
         raise DataError(f"The class folder {folder} holds no files. Add images of this class, or remove the folder.")

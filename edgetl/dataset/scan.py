@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgetl.dataset import layout as layouts
-from edgetl.dataset.leaks import leaks
+from edgetl.dataset.alike import Alike, alike
+from edgetl.dataset.leaks import leaks, remark
 from edgetl.dataset.manifest import manifest
+from edgetl.dataset.seen import Seen
 from edgetl.dataset.splits import split
 from edgetl.dataset.values import SPLITS, Dataset, ImageRef, Skipped, Source, Split, fingerprint
 from edgetl.dataset.verify import Looked, look_at
@@ -24,8 +26,9 @@ NAMED = 3
 def scan(root: Path | None, *, seed: int = 0, strict: bool = False, progress: Progress | None = None) -> Dataset:
     """Return the data set at ``root``: class folders, train/val[/test] folders or a manifest; None is the demo set.
 
-    Every file is decoded once; what cannot be used is skipped with a remark, or refused with ``strict``. Where no
-    validation split is given one is made, stratified and seeded. Raises DataError.
+    Every file is decoded once, and again only after it changed (see `seen`); what cannot be used is skipped with a
+    remark, or refused with ``strict``. Where no validation split is given one is made, stratified and seeded, with
+    near-identical images in one split. Raises DataError.
     """
     progress = progress or Silent()
     if root is None:
@@ -58,27 +61,26 @@ def _dataset(
     strict: bool,
     progress: Progress,
 ) -> Dataset:
-    root = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow a link that the user chose
-    looked = look_at([item.path for item in found], progress)
+    root = os.path.abspath(folder)  # noqa: PTH100 - resolve() would follow a link that the user chose
+    looked = look_at([item.path for item in found], progress, Seen(given_as))
     names = [_name(item.path, root) for item in found]
     skipped = tuple(
         Skipped(path=name, reason=look.reason) for name, look in zip(names, looked, strict=True) if look.reason
     )
     _report_skipped(skipped, len(found), given_as, strict, progress)
-    given = _given(found, names, looked)
+    near = alike((look.sha256, look.descriptor) for look in looked if look.descriptor is not None)
+    given = _given(found, names, looked, near)
     classes = tuple(sorted({item.label for item in found}))
     _check_classes(classes, given, skipped, given_as)
     parts = _parts(given, seed)
     _check_splits(classes, parts, given_as)
-    leaked = leaks(parts[name] for name in SPLITS)
+    if None in given or "val" not in given:
+        _report_alike([image for images in parts.values() for image in images], progress)
+    leaked = leaks([parts[name] for name in SPLITS], near)
     if leaked:
-        first = leaked[0]
-        progress.remark(
-            f"{len(leaked)} images are in two splits at once (such as {first.first} and {first.second}): accuracy "
-            "measured on them says nothing."
-        )
+        progress.remark(remark(leaked))
     return Dataset(
-        root=str(root),
+        root=root,
         source=source,
         classes=classes,
         train=tuple(parts["train"]),
@@ -90,21 +92,22 @@ def _dataset(
     )
 
 
-def _name(path: Path, root: Path) -> str:
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - a link is named by where it is, not by where it points
-    name = absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
+def _name(path: Path, root: str) -> str:
+    # A link is named by where it is, not by where it points. Strings, since a Path costs ten times as much.
+    name = os.path.abspath(path).removeprefix(os.path.join(root, ""))  # noqa: PTH100, PTH118
     # Names that are no UTF-8 are skipped, but they still have to be printed and stored.
-    return name.as_posix().encode("utf-8", "replace").decode()
+    return name.replace(os.sep, "/").encode("utf-8", "replace").decode()
 
 
 def _given(
-    found: Sequence[layouts.Found], names: Sequence[str], looked: Sequence[Looked]
+    found: Sequence[layouts.Found], names: Sequence[str], looked: Sequence[Looked], near: Alike
 ) -> dict[Split | None, list[ImageRef]]:
     """Return the usable images by the split that the user gave."""
     given: dict[Split | None, list[ImageRef]] = {}
     for item, name, look in zip(found, names, looked, strict=True):
         if not look.reason:
-            image = ImageRef(path=name, label=item.label, sha256=look.sha256)
+            together = near.group.get(look.sha256, "")
+            image = ImageRef(path=name, label=item.label, sha256=look.sha256, alike=together)
             given.setdefault(item.split, []).append(image)
     return given
 
@@ -127,6 +130,16 @@ def _report_skipped(skipped: Sequence[Skipped], total: int, given_as: Path, stri
     if strict:
         raise DataError(f"{text} Remove them, or leave out --strict to skip them.")
     progress.remark(f"Skipped: {text}")
+
+
+def _report_alike(images: Sequence[ImageRef], progress: Progress) -> None:
+    """Say which images a split that was made here keeps together."""
+    together = sorted((image for image in images if image.alike), key=lambda image: image.alike)
+    if together:
+        progress.remark(
+            f"{len(together)} of {len(images)} images are near-identical to others (such as {together[0].path} and "
+            f"{together[1].path}): the split made here keeps those of a class together."
+        )
 
 
 def _check_classes(

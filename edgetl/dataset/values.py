@@ -17,15 +17,20 @@ FILE = "data.json"
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+LeakKind = Literal["same file", "near-identical"]
 Source = Literal["demo", "class folders", "split folders", "manifest"]
 
 
 class ImageRef(Value):
-    """A usable image: ``path`` is relative to the data set's root (absolute if outside), ``sha256`` of its file."""
+    """A usable image: ``path`` is relative to the data set's root (absolute if outside), ``sha256`` of its file.
+
+    ``alike`` is common to all near-identical images, such as the frames of a scene; empty if there are no others.
+    """
 
     path: str
     label: str
     sha256: str
+    alike: str = ""
 
 
 class Skipped(Value):
@@ -40,6 +45,7 @@ class Leak(Value):
 
     first: str
     second: str
+    kind: LeakKind = "same file"
 
 
 class Dataset(Value):

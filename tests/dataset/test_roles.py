@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetl.dataset import Dataset, ImageRef, calibration_images, judging_images, selection_images
+from edgetl.dataset import Dataset, ImageRef, calibration_images, judging_images, selection_images, stopping_images
 
 LABELS = ("a", "b", "c")
 
@@ -66,6 +66,68 @@ def test_without_one_train_serves_calibration_and_selection() -> None:
     assert len(calibration_images(data, 100, 0)) == 15
     assert len(selection_images(data, 100, 0)) == 15
     assert judging_images(data) == data.val
+
+
+@given(
+    train=st.integers(2, 60),
+    val=st.integers(1, 20),
+    test=st.integers(0, 20),
+    overlap=st.integers(0, 2),
+    seed=st.integers(0, 5),
+)
+def test_no_picture_is_fitted_to_and_stopped_by_or_stopped_by_and_judged(
+    train: int, val: int, test: int, overlap: int, seed: int
+) -> None:
+    data = dataset(train, val, test, overlap=overlap)
+    fit, stopping = stopping_images(data, seed)
+    contents = [{image.sha256 for image in role} for role in (fit, stopping, judging_images(data))]
+    assert not contents[0] & contents[1]
+    assert not contents[1] & contents[2]
+    assert contents[0] <= {image.sha256 for image in data.train}
+
+
+def test_with_a_test_split_training_stops_by_val_and_fits_to_all_of_train() -> None:
+    data = dataset(30, 6, 9)
+    assert stopping_images(data, 0) == (data.train, data.val)
+
+
+def test_what_val_holds_as_well_is_not_fitted_to() -> None:
+    data = dataset(30, 6, 9)
+    copies = tuple(image.model_copy(update={"path": f"val/{image.path}"}) for image in data.train[:4])
+    fit, stopping = stopping_images(data.model_copy(update={"val": copies}), 0)
+    assert (fit, stopping) == (data.train[4:], copies)
+
+
+def test_what_is_judged_by_is_not_stopped_by() -> None:
+    data = dataset(60, 30, 0, overlap=30)
+    judged = {image.sha256 for image in data.val}
+    fit, stopping = stopping_images(data, 0)
+    assert stopping
+    assert not judged & {image.sha256 for image in fit + stopping}
+
+
+def test_without_one_training_stops_by_a_share_of_each_class_of_train() -> None:
+    data = dataset(60, 6, 0)
+    fit, stopping = stopping_images(data, 0)
+    assert Counter(image.label for image in stopping) == {"a": 3, "b": 3, "c": 3}
+    assert sorted(image.path for image in fit + stopping) == sorted(image.path for image in data.train)
+    assert stopping_images(data, 0) == (fit, stopping)
+    assert stopping_images(data, 1)[1] != stopping
+
+
+def test_a_class_of_one_picture_is_fitted_to() -> None:
+    data = dataset(4, 6, 0)
+    fit, stopping = stopping_images(data, 0)
+    assert [image.label for image in stopping] == ["a"]
+    assert sorted(image.label for image in fit) == ["a", "b", "c"]
+
+
+def test_near_identical_pictures_are_not_torn_apart_to_stop_by_them() -> None:
+    data = dataset(60, 6, 0)
+    scenes = tuple(image.model_copy(update={"alike": f"scene {index // 12}"}) for index, image in enumerate(data.train))
+    fit, stopping = stopping_images(data.model_copy(update={"train": scenes}), 0)
+    assert {image.label for image in stopping} == set(LABELS)
+    assert not {(image.label, image.alike) for image in fit} & {(image.label, image.alike) for image in stopping}
 
 
 @pytest.mark.parametrize("wanted", [3, 7, 12])

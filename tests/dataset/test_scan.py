@@ -166,7 +166,66 @@ def test_a_picture_in_train_and_val_is_reported_as_a_leak(folder: Path) -> None:
     assert any("two splits" in remark for remark in progress.remarks)
 
 
+def test_all_three_splits_are_kept_as_they_are(folder: Path) -> None:
+    for split, count in (("training", 4), ("dev", 2), ("Test", 3)):
+        class_folders(folder / split, {"red": count, "blue": count}, seed=count)
+    data = scan(folder)
+    assert (len(data.train), len(data.val), len(data.test)) == (8, 4, 6)
+
+
+def test_links_may_lead_outside_and_to_one_another(folder: Path) -> None:
+    outside = class_folders(folder / "outside", {"red": 3, "blue": 3})
+    root = folder / "data"
+    for label in ("red", "blue"):
+        (root / label).mkdir(parents=True)
+        for path in (outside / label).iterdir():
+            (root / label / path.name).symlink_to(path)
+    (root / "red" / "loop").symlink_to(root / "blue")
+    (root / "blue" / "loop").symlink_to(root / "red")
+    data = scan(root)
+    assert {image.sha256 for image in data.train + data.val + data.test} == {
+        image.sha256 for split in ("train", "val", "test") for image in scan(outside).split(split)
+    }
+    assert not data.skipped
+
+
+def test_names_of_any_kind_are_kept_stored_and_opened(folder: Path) -> None:
+    odd = ("with blank.png", 'it\'s "quoted".png', "line\nbreak.png", "🐝 größe 蜂.png", "%41 $HOME ;.png", "-rf.png")
+    both = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    root = class_folders(folder / "data", {"red": 3, "it's a \n 🐜": 3})
+    for index, name in enumerate([*odd, *both]):
+        photo(root / "red" / name, seed=900 + index)
+    data = scan(root)
+    data.save(folder)
+    images = data.train + data.val + data.test
+    assert Dataset.load(folder) == data
+    assert {f"red/{name}" for name in (*odd, *both)} < set(names(images))
+    assert all(path.is_file() for path in data.paths(images))
+
+
+def test_names_that_are_no_utf_8_are_refused_or_skipped(folder: Path) -> None:
+    import os
+
+    root = class_folders(folder / "data", {"red": 3, "blue": 3})
+    shutil.copy(root / "red/000.png", os.fsdecode(os.fsencode(root / "red") + b"/\xff.png"))
+    assert [item.reason for item in scan(root).skipped] == ["its name is not UTF-8; rename it"]
+    (root / "blue").rename(os.fsdecode(os.fsencode(root) + b"/\xff"))
+    with pytest.raises(DataError, match=r"not UTF-8. Rename it"):
+        scan(root)
+
+
+def test_a_film_among_the_photos_is_not_read(folder: Path) -> None:
+    import os
+
+    root = class_folders(folder, {"red": 3, "blue": 3})
+    with (root / "red" / "film.mp4").open("wb") as file:
+        os.truncate(file.fileno(), 1 << 42)
+    assert [item.reason for item in scan(root).skipped] == ["too large: more than 1 GiB"]
+
+
 BAD = {
+    "has images beside train/ and val/, but no folders": ({"train": 2, "val": 2}, "train.*no train folder with"),
+    "has no train folder": ({"val/red": 2, "val/blue": 2, "test/red": 2}, "test, val.*no train folder with"),
     "is missing": ({}, "no folder or manifest"),
     "is empty": ({"": 0}, "is empty"),
     "has one class": ({"red": 5}, "one class"),
