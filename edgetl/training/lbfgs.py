@@ -12,7 +12,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Function = Callable[[Tensor], Tensor]
+# Returns the value and the gradient at a point.
+Function = Callable[[Tensor], tuple[float, Tensor]]
+Watch = Callable[[float], None]
 
 MEMORY = 10
 ITERATIONS = 500
@@ -21,15 +23,19 @@ DECREASE, CURVATURE = 1e-4, 0.9
 TRIALS = 30
 
 
-def minimize(function: Function, start: Tensor, tolerance: float) -> Tensor:
+def minimize(function: Function, start: Tensor, tolerance: float, watch: Watch | None = None) -> Tensor:
     """Return where the gradient of ``function`` has no component above ``tolerance``, beginning at ``start``.
 
-    Ends early where rounding leaves nothing to gain, or after ITERATIONS steps.
+    Ends early where rounding leaves nothing to gain, or after ITERATIONS steps. ``watch`` is given the largest
+    component of the gradient before each step.
     """
     x, pairs = start, deque[tuple[Tensor, Tensor]](maxlen=MEMORY)
-    value, gradient = _evaluate(function, x)
+    value, gradient = function(x)
     for _ in range(ITERATIONS):
-        if float(gradient.abs().max()) <= tolerance:
+        largest = float(gradient.abs().max())
+        if watch is not None:
+            watch(largest)
+        if largest <= tolerance:
             break
         direction = _direction(gradient, pairs)
         # Before anything is known of the curvature, a step of length 1 at most.
@@ -42,13 +48,6 @@ def minimize(function: Function, start: Tensor, tolerance: float) -> Tensor:
             pairs.append((new - x, slope - gradient))
         x, gradient = new, slope
     return x
-
-
-def _evaluate(function: Function, x: Tensor) -> tuple[float, Tensor]:
-    x = x.detach().requires_grad_()
-    value = function(x)
-    (gradient,) = torch.autograd.grad(value, x)
-    return float(value.detach()), gradient
 
 
 def _direction(gradient: Tensor, pairs: deque[tuple[Tensor, Tensor]]) -> Tensor:
@@ -78,7 +77,7 @@ def _search(
     low, high = 0.0, torch.inf
     for _ in range(TRIALS):
         point = x + step * direction
-        new, new_gradient = _evaluate(function, point)
+        new, new_gradient = function(point)
         if not new <= value + DECREASE * step * slope:
             high = step
         elif float(_dot(new_gradient, direction)) < CURVATURE * slope:

@@ -1,13 +1,14 @@
 """The probe: multinomial logistic regression on features, its strength of regularization chosen by cross-validation.
 
-It minimizes ``mean cross-entropy + l2 / 2 * |weight|^2`` over standardized features, in float64; the bias is free.
-Features that hardly change are standardized only in part (see FLOOR). The standardization is folded into the layer
-afterwards.
+It minimizes ``mean cross-entropy + l2 / 2 * |weight|^2`` over standardized features, in float64; the bias is free. The
+standardization (see `design`) is folded into the layer afterwards.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,8 +17,14 @@ from torch import Tensor
 
 from edgetl.device.cores import cores_allowed
 from edgetl.progress import Progress
-from edgetl.training.lbfgs import minimize
+from edgetl.training import design, logistic
+from edgetl.training.cross_validated import CrossValidated
+from edgetl.training.design import Coordinates
+from edgetl.training.logistic import Problem
+from edgetl.training.objective import Objective
 from edgetl.training.threads import torch_threads
+
+Features = NDArray[np.float32]
 
 # From strong to weak: each solution is the start of the next, and strongly regularized ones are found fastest.
 GRID = tuple(float(value) for value in np.logspace(1, -4, 11))
@@ -26,109 +33,136 @@ FOLDS = 5
 CROSS_VALIDATED = 4096
 # The loss has one minimum along the grid; after so many strengths worse than the best, the rest are not tried.
 PATIENCE = 2
-# Part of the features' root mean square deviation that is added, in quadrature, to each one's own.
-FLOOR = 0.25
 # The strength where a class has too few images to be cross-validated.
 UNVALIDATED_L2 = 1e-2
 # The largest component of the gradient at which a minimum is found: to rank strengths, and for the probe itself.
 LOOSE, TIGHT = 1e-4, 1e-7
-# Part of the largest variance below which an axis holds nothing but rounding.
-RANK = 1e-12
 # Features x classes x images below which a second thread costs more than it brings.
 WORTH_THREADS = 20_000_000
+# Unknowns that are solved for at once (16 MiB, of which L-BFGS keeps some twenty times); else the folds go in turn.
+UNKNOWNS = 2**21
+PERCENT = 100
 
 
 @dataclass(frozen=True)
 class Probe:
     """A linear layer: ``weight`` (classes, features) and ``bias`` (classes,), float32.
 
-    ``cv_accuracy`` is a fraction, None where a class has too few images to be cross-validated.
+    ``cross_validated`` is None where a class has too few images for it.
     """
 
     weight: Tensor
     bias: Tensor
     l2: float
-    cv_accuracy: float | None
+    cross_validated: CrossValidated | None
+
+    @property
+    def cv_accuracy(self) -> float | None:
+        """The cross-validated accuracy, a fraction."""
+        return None if self.cross_validated is None else self.cross_validated.accuracy
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Features ``z`` (images, rank) along their principal axes, of these ``variances``; class indices ``y``."""
+def fit(
+    features: Features,
+    labels: NDArray[np.int64],
+    classes: int,
+    seed: int,
+    progress: Progress,
+    *,
+    views: Sequence[Features] = (),
+    objective: Objective | None = None,
+) -> Probe:
+    """Return the best probe for (images, width) ``features``; bit-identical for the same input on the same machine.
 
-    z: Tensor
-    y: Tensor
-    variances: Tensor
-    classes: int
-
-    def start(self, fits: int) -> Tensor:
-        """Return the unknowns of so many fits, all zero."""
-        return torch.zeros(self.z.shape[1] + 1, fits, self.classes, dtype=self.z.dtype)
-
-
-def fit(features: NDArray[np.float32], labels: NDArray[np.int64], classes: int, seed: int, progress: Progress) -> Probe:
-    """Return the best probe for (images, width) ``features``; bit-identical for the same input on the same machine."""
-    with torch_threads(cores_allowed() if features.size * classes > WORTH_THREADS else 1):
-        return _fit(features, labels, classes, seed, progress)
+    ``views`` are the features of the same images under augmentations, shaped and ordered as ``features``: all views of
+    an image are in one fold and weigh as much as one image together, and the plain one judges. ``objective`` weighs the
+    classes and smooths the labels, in the fit and where strengths are compared.
+    """
+    size = (1 + len(views)) * features.size * classes
+    with torch_threads(cores_allowed() if size > WORTH_THREADS else 1):
+        return _fit((features, *views), labels, objective or Objective((1.0,) * classes), seed, progress)
 
 
 def _fit(
-    features: NDArray[np.float32], labels: NDArray[np.int64], classes: int, seed: int, progress: Progress
+    views: Sequence[Features], labels: NDArray[np.int64], objective: Objective, seed: int, progress: Progress
 ) -> Probe:
-    x, y = torch.from_numpy(features).double(), torch.from_numpy(labels)
-    mean, deviation = x.mean(0), x.std(0, correction=0)
-    # A feature that never changes says nothing.
-    constant = deviation <= 1e-6 * deviation.max()
-    # A feature that hardly changes beside the others must not be blown up to their size: its weights would be so large
-    # that the rounding of int8 features, one step for all of them, drowns the logits.
-    deviation = torch.hypot(deviation, FLOOR * deviation.square().mean().sqrt())
-    deviation[constant] = torch.inf
-    z = (x - mean) / deviation
-    axes, variances = _principal(z)
-    problem = Problem(z @ axes, y, variances, classes)
-    l2, accuracy = _strength(problem, seed, progress)
-    everything = torch.full((len(y), 1), 1 / len(y), dtype=z.dtype)
-    solution = _minimize(problem, everything, l2, problem.start(1), TIGHT)[:, 0]
-    weight = (axes @ solution[:-1]).T / deviation
-    bias = solution[-1] - weight @ mean
-    return Probe(weight.float(), bias.float(), l2, accuracy)
+    x, y = [torch.from_numpy(view) for view in views], torch.from_numpy(labels)
+    coordinates = design.coordinates(x)
+    l2, start, validated = _strength(x, y, coordinates, objective, seed, progress)
+    problem = Problem(design.design(x, coordinates), y, coordinates.variances, objective)
+    shares = problem.weights[:, None] / problem.weights.sum()
+    solution = logistic.solve(problem, shares, l2, start, TIGHT, _watch(progress))
+    weight, bias = coordinates.layer(solution[:, 0])
+    return Probe(weight.T.float().contiguous(), bias.float(), l2, validated)
 
 
-def _principal(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the principal axes of ``z`` (width, rank) and the variances along them.
+def _watch(progress: Progress) -> Callable[[float], None]:
+    """Return what shows how far a gradient has fallen towards TIGHT, in orders of magnitude."""
+    reached = 0
+    first: float | None = None
 
-    A regularized solution is a combination of the rows of ``z``, and a rotation changes neither logits nor norms: so
-    the probe of few images has as many unknowns as images and not as features, and still is the same probe.
-    """
-    images, width = z.shape
-    wide = images < width
-    variances, axes = torch.linalg.eigh((z @ z.T if wide else z.T @ z) / images)
-    kept = variances > RANK * variances.max()
-    variances, axes = variances[kept], axes[:, kept]
-    return (z.T @ axes / (images * variances).sqrt() if wide else axes), variances
+    def watch(largest: float) -> None:
+        nonlocal reached, first
+        first = first or max(largest, 2 * TIGHT)
+        part = math.log(first / max(largest, TIGHT)) / math.log(first / TIGHT)
+        reached = max(reached, min(PERCENT, int(PERCENT * part)))
+        progress.step("fit the head", reached, PERCENT)
+
+    return watch
 
 
-def _strength(problem: Problem, seed: int, progress: Progress) -> tuple[float, float | None]:
-    """Return the strength with the least cross-validated loss, and its accuracy."""
-    fold_of = torch.from_numpy(folds(problem.y.numpy(), seed))
-    used = fold_of >= 0
-    problem, fold_of = replace(problem, z=problem.z[used], y=problem.y[used]), fold_of[used]
+def _strength(
+    views: Sequence[Tensor],
+    y: Tensor,
+    coordinates: Coordinates,
+    objective: Objective,
+    seed: int,
+    progress: Progress,
+) -> tuple[float, Tensor, CrossValidated | None]:
+    """Return the strength with the least cross-validated loss, a start for its fit to all images, and what it says."""
+    fold_of = torch.from_numpy(folds(y.numpy(), seed))
+    rows = torch.nonzero(fold_of >= 0)[:, 0]
+    fold_of, y = fold_of[rows], y[rows]
     count = int(fold_of.max()) + 1
     if count < 2:
-        return UNVALIDATED_L2, None
-    inside = torch.stack([(fold_of != fold).double() for fold in range(count)], 1)
-    solution, y = problem.start(count), problem.y
-    scores: list[tuple[float, float, float]] = []
+        return UNVALIDATED_L2, torch.zeros(coordinates.rank + 1, 1, len(objective.weights), dtype=torch.float64), None
+    problem = Problem(design.design(views, coordinates, rows), y, coordinates.variances, objective)
+    weights = problem.weights
+    inside = torch.stack([(fold_of != fold).double() for fold in range(count)], 1) * weights[:, None]
+    together = max(1, UNKNOWNS // problem.start(1).numel())
+    inside /= inside.sum(0)
+    shares = [inside[:, first : first + together] for first in range(0, count, together)]
+    solutions = [problem.start(share.shape[1]) for share in shares]
+    scores: list[tuple[float, float]] = []
+    best = problem.start(1)
+    validated: CrossValidated | None = None
     for done, l2 in enumerate(GRID, 1):
-        solution = _minimize(problem, inside / inside.sum(0), l2, solution, LOOSE)
-        judged = _logits(problem.z, solution)[torch.arange(len(y)), fold_of]
-        right = float((judged.argmax(1) == y).double().mean())
-        scores.append((float(_cross_entropy(judged, y).mean()), l2, right))
+        solutions = [
+            logistic.solve(problem, share, l2, solution, LOOSE)
+            for share, solution in zip(shares, solutions, strict=True)
+        ]
+        judged = _unseen(problem, solutions, fold_of)
+        loss = float((logistic.losses(judged, y, objective.smoothing) * weights).sum() / weights.sum())
+        scores.append((loss, l2))
+        if min(scores) == scores[-1]:
+            best = torch.cat(solutions, 1).mean(1, keepdim=True)
+            validated = CrossValidated(rows.numpy(), y.numpy(), judged.float().numpy())
         progress.step("cross-validate", done, len(GRID))
         if done - 1 - scores.index(min(scores)) >= PATIENCE:
             progress.step("cross-validate", len(GRID), len(GRID))
             break
-    _, l2, accuracy = min(scores)
-    return l2, accuracy
+    return min(scores)[1], best, validated
+
+
+def _unseen(problem: Problem, solutions: Sequence[Tensor], fold_of: Tensor) -> Tensor:
+    """Return each image's logits, (images, classes), by the fit that left out its fold."""
+    result = torch.empty(len(fold_of), problem.classes, dtype=torch.float64)
+    first = 0
+    for solution in solutions:
+        mine = torch.nonzero((fold_of >= first) & (fold_of < first + solution.shape[1]))[:, 0]
+        result[mine] = logistic.logits(problem.design, solution)[mine, fold_of[mine] - first]
+        first += solution.shape[1]
+    return result
 
 
 def folds(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -149,32 +183,3 @@ def folds(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
         result[images] = (np.arange(len(images)) + offset) % number
         offset += len(images)
     return result
-
-
-def _minimize(problem: Problem, shares: Tensor, l2: float, start: Tensor, tolerance: float) -> Tensor:
-    """Return the minima of several fits at once, (rank + 1, fits, classes), the last row being the bias.
-
-    ``shares`` (images, fits) weighs each image in each fit: the folds differ in nothing else, and one product with the
-    features of all of them is much cheaper than a product for each.
-    """
-    # The unknowns are scaled so that the loss curves alike in all directions, which takes half the steps: along an axis
-    # of variance v it curves by at most about v / 4 + l2 (Böhning, 1992, bounds the softmax's part).
-    scale = torch.cat([problem.variances / 4 + l2, torch.ones(1, dtype=start.dtype)]).sqrt()[:, None, None]
-
-    def loss(scaled: Tensor) -> Tensor:
-        solution = scaled / scale
-        fits = _cross_entropy(_logits(problem.z, solution), problem.y[:, None].expand_as(shares)) * shares
-        return fits.sum() + l2 / 2 * solution[:-1].square().sum()
-
-    return minimize(loss, start * scale, tolerance) / scale
-
-
-def _logits(z: Tensor, solution: Tensor) -> Tensor:
-    """Return the logits of each fit, (images, fits, classes)."""
-    _, fits, classes = solution.shape
-    return (z @ solution[:-1].flatten(1) + solution[-1].flatten()).view(-1, fits, classes)
-
-
-def _cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """Return -log softmax(logits)[y] along the last axis, unreduced."""
-    return torch.logsumexp(logits, -1) - logits.gather(-1, y[..., None])[..., 0]
