@@ -13,7 +13,7 @@ from edgetl import export as exports
 from edgetl import run as runs
 from edgetl.artifacts import Artifact, BenchResult, CheckResult, RunResult
 from edgetl.check import CheckSettings
-from edgetl.errors import RunError
+from edgetl.errors import RunError, UsageError
 from edgetl.export import ExportSettings
 from edgetl.measure import bench as benches
 from edgetl.measure import lineup
@@ -22,6 +22,7 @@ from edgetl.progress import Progress
 from edgetl.quantize import stage as quantization
 from edgetl.quantize.stage import QuantizeSettings
 from edgetl.training import finetune as tuning
+from edgetl.training.distributed import told
 from edgetl.training.settings import FinetuneSettings
 
 A = TypeVar("A", bound=Artifact)
@@ -89,6 +90,8 @@ def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunRes
 
 
 def _require_known(settings: RunSettings) -> None:
+    if told().size > 1:
+        raise UsageError("torchrun starts several processes for `edgetl finetune` only; run the other stages alone.")
     backbones.backbone(settings.finetune.arch)
     targets.load(settings.quantize.target)
     lineup.require_known(settings.bench.providers)

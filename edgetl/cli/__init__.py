@@ -16,6 +16,7 @@ from edgetl.cli.finetune import finetune
 from edgetl.cli.group import Edgetl
 from edgetl.cli.models import models
 from edgetl.cli.quantize import quantize
+from edgetl.cli.rank import rank
 from edgetl.cli.run import run
 from edgetl.cli.targets import targets
 
@@ -37,5 +38,5 @@ def main(debug: bool) -> None:
     del debug  # read by the group, which turns errors into sentences
 
 
-for _command in (run, finetune, export, quantize, bench, check, targets, models, doctor):
+for _command in (run, finetune, export, quantize, bench, check, rank, targets, models, doctor):
     main.add_command(_command)

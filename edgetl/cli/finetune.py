@@ -29,12 +29,16 @@ def finetune(as_json: bool, **given: Any) -> None:
     """Train a new head on a pretrained backbone, on your images."""
     from edgetl import run as runs
     from edgetl.cli.training import settings
+    from edgetl.evaluation import Evaluation
     from edgetl.report import terminal
     from edgetl.report.json import as_object
+    from edgetl.training.distributed import told
     from edgetl.training.finetune import finetune as stage
 
     chosen = settings(**given)
     with output.progress() as progress:
         result = stage(chosen, progress)
+    if not told().leads:
+        return
     runs.remember(chosen.run)
-    output.show(as_object(result), as_json, lambda: terminal.finetune(result))
+    output.show(as_object(result), as_json, lambda: terminal.finetune(result, Evaluation.load(chosen.run)))

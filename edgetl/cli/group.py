@@ -53,25 +53,25 @@ class Edgetl(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; every error that a user can meet becomes one sentence and its exit code."""
         as_json = "--json" in ctx.args
-        try:
-            with interruption.endable():
+        with interruption.endable() as ending:
+            try:
                 ctx.default_map = settings(self, SETTINGS)
                 return super().invoke(ctx)
-        except click.exceptions.Exit:
-            raise
-        except click.ClickException as error:
-            if as_json:
-                raise Failure(error.format_message(), error.exit_code, as_json) from error
-            raise
-        except (KeyboardInterrupt, click.Abort) as error:
-            message = "Interrupted. What was finished before is kept; the same command goes on from there."
-            raise Failure(message, interruption.exit_code(error), as_json) from None
-        except BrokenPipeError:
-            raise
-        except Exception as error:
-            if ctx.params.get("debug"):
+            except click.exceptions.Exit:
                 raise
-            raise _failure(error, as_json) from error
+            except click.ClickException as error:
+                if as_json:
+                    raise Failure(error.format_message(), error.exit_code, as_json) from error
+                raise
+            except (KeyboardInterrupt, click.Abort):
+                message = "Interrupted. What was finished before is kept; the same command goes on from there."
+                raise Failure(message, ending.exit_code, as_json) from None
+            except BrokenPipeError:
+                raise
+            except Exception as error:
+                if ctx.params.get("debug"):
+                    raise
+                raise _failure(error, as_json) from error
 
 
 def _failure(error: Exception, as_json: bool) -> Failure:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType
 
 # The exit code that shells expect of a program that a signal ended.
@@ -16,31 +17,35 @@ SIGNALLED = 128
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-class Ended(KeyboardInterrupt):
-    """The system asked the program to end; like Ctrl-C, no stage takes it for an error of its own."""
+@dataclass
+class Ending:
+    """The signal that asked the command to end; that of Ctrl-C until the system sent another one."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
+    number: int = signal.SIGINT
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the interrupted command: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+        return SIGNALLED + self.number
 
 
 @contextlib.contextmanager
-def endable() -> Iterator[None]:
-    """Raise `Ended` inside the block where such a signal arrives; one that is ignored (nohup) stays ignored."""
+def endable() -> Iterator[Ending]:
+    """Raise KeyboardInterrupt inside the block where such a signal arrives; one that is ignored (nohup) stays ignored.
+
+    To a stage it is Ctrl-C, which may save its best so far and raise another one; `Ending` still knows the signal.
+    """
+    ending = Ending()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        ending.number = number
+        raise KeyboardInterrupt
+
     taken = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
     for number in taken:
-        signal.signal(number, _end)
+        signal.signal(number, end)
     try:
-        yield
+        yield ending
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
-
-
-def exit_code(error: BaseException) -> int:
-    """Return the exit code of an interrupted command: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
-    return SIGNALLED + (error.number if isinstance(error, Ended) else signal.SIGINT)
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    raise Ended(number)

@@ -171,7 +171,7 @@ def _block(path: Path, wanted: Container[bytes], width: int) -> dict[bytes, Feat
             places = {name: place for place, row in enumerate(block["sha256"]) if (name := row.tobytes()) in wanted}
             rows = block["features"] if places else np.empty((0, width), np.float32)
             return {name: rows[place] for name, place in places.items()} if rows.shape[1:] == (width,) else {}
-    except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, IndexError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
         return {}
 
 

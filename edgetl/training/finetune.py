@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +18,11 @@ from edgetl.dataset.values import FILE as DATA_FILE
 from edgetl.errors import UsageError, nearest
 from edgetl.files import replacing_together, sha256_file
 from edgetl.progress import Progress
+from edgetl.training.distributed import joined
 from edgetl.training.settings import FinetuneSettings
+
+if TYPE_CHECKING:
+    from edgetl.training.task import Task, Trained
 
 # The folder of a run that holds the checkpoint and the metrics of a long training.
 TRAINING = "training"
@@ -36,84 +43,124 @@ def inputs_hash(settings: FinetuneSettings, dataset: Dataset) -> str:
 
 
 def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | None = None) -> FinetuneResult:
-    """Return the trained classifier, written into ``settings.run`` together with its data set.
+    """Return the trained classifier, written into ``settings.run`` together with its data set and its evaluation.
 
-    ``dataset`` is what `read_data` gave, if it was read already. An interrupted training leaves what the run held
-    before. Raises UsageError for bad input of any kind.
+    ``dataset`` is what `read_data` gave, if it was read already. Of several processes started by torchrun, all return
+    the result and the leading one writes it. A training by gradients that is interrupted (KeyboardInterrupt) writes the
+    best so far and then raises it; an interruption before that leaves what the run held. Raises UsageError for bad
+    input of any kind.
     """
     start = time.perf_counter()
     backbone, head = backbones.backbone(settings.arch), heads.parse(settings.head)
     _require_torch()
-    from edgetl.training.phases import Phases
+    with joined() as world:
+        progress = world.progress(progress)
+        from edgetl.training.phases import Phases
 
-    phases = Phases()
-    if dataset is None:
-        with phases("data"):
-            dataset = read_data(settings, progress)
-    inputs = inputs_hash(settings, dataset)
-    with phases("import torch"):
+        phases = Phases()
+        with ThreadPoolExecutor(1) as pool:
+            # It takes as long as looking at a few hundred images, and neither keeps both cores busy.
+            importing = pool.submit(importlib.import_module, "edgetl.training.strategies")
+            if dataset is None:
+                with phases("data"):
+                    # The demo images are drawn once, and what one process looked at is in the cache of the next.
+                    dataset = world.first_here(lambda: read_data(settings, progress))
+            if world.broadcast(dataset.sha256) != dataset.sha256:
+                raise UsageError("The processes see different images at --data. Give all machines the same files.")
+            inputs = inputs_hash(settings, dataset)
+            with phases("import torch"):
+                importing.result()
+        from edgetl.training import task as tasks
         from edgetl.training.strategies import STRATEGIES
-        from edgetl.training.task import Task
-    if settings.strategy not in STRATEGIES:
-        hint = nearest(settings.strategy, STRATEGIES)
-        raise UsageError(f"Unknown strategy '{settings.strategy}'.{hint} Known are {', '.join(STRATEGIES)}.")
-    with phases("weights"):
-        source = weights.load(settings.source, backbone, seed=settings.seed, progress=progress)
-    task = Task(
-        dataset,
-        backbone,
-        source,
-        head,
-        settings.seed,
-        progress,
-        phases,
-        folder=settings.run / TRAINING,
-        hyper=settings.hyper,
-        resume=settings.resume,
-        time_budget_s=settings.time_budget_s,
-    )
-    trained = STRATEGIES[settings.strategy](task)
+
+        if settings.strategy not in STRATEGIES:
+            hint = nearest(settings.strategy, STRATEGIES)
+            raise UsageError(f"Unknown strategy '{settings.strategy}'.{hint} Known are {', '.join(STRATEGIES)}.")
+        with phases("weights"):
+            source = world.first_here(
+                lambda: weights.load(settings.source, backbone, seed=settings.seed, progress=progress)
+            )
+        task = tasks.Task(
+            dataset,
+            backbone,
+            source,
+            head,
+            settings.seed,
+            progress,
+            phases,
+            folder=settings.run / TRAINING,
+            hyper=settings.hyper,
+            resume=settings.resume,
+            time_budget_s=settings.time_budget_s,
+            world=world,
+        )
+        trained = STRATEGIES[settings.strategy](task)
+        saved = _saved(settings, task, trained, inputs, start).model_dump(mode="json") if world.leads else None
+        if trained.interrupted:
+            progress.remark(f"{settings.run} holds the best so far. The same command with --resume goes on from there.")
+            raise KeyboardInterrupt
+        return FinetuneResult.model_validate(world.broadcast(saved))
+
+
+def _saved(settings: FinetuneSettings, task: Task, trained: Trained, inputs: str, start: float) -> FinetuneResult:
+    """Return the result, written into the run's folder with the classifier, its evaluation and its data set."""
+    # Imported late: they bring scipy.stats, which is not needed to find out that a setting is wrong.
+    from edgetl.evaluation import HeldOut, Lineage, evaluate
+    from edgetl.measure.statistics import wilson
+
+    dataset, backbone = task.dataset, task.backbone
     value = classifier.Classifier(
-        arch=backbone.name, head=str(head), classes=dataset.classes, preprocess=backbone.preprocess
+        arch=backbone.name, head=str(task.head), classes=dataset.classes, preprocess=backbone.preprocess
     )
+    labels = dataset.labels(dataset.val)
+    right = int(np.sum(trained.val_logits.argmax(1) == labels))
+    # A training that was cut short is not what its inputs give: the next `edgetl run` shall not keep it.
+    inputs = "" if trained.interrupted else inputs
     with replacing_together(settings.run) as folder:
-        with phases("save"):
+        with task.phases("save"):
             classifier.save(folder / classifier.FILE, value, trained.tensors)
             dataset.save(folder)
-        right = int(np.sum(trained.val_logits.argmax(1) == dataset.labels(dataset.val)))
+            sha256 = sha256_file(folder / classifier.FILE)
+        with task.phases("evaluate"):
+            unseen = trained.unseen
+            evaluate(
+                trained.val_logits,
+                labels,
+                dataset.classes,
+                [image.path for image in dataset.val],
+                split="val",
+                lineage=Lineage(str(settings.run), inputs, sha256),
+                held_out=None if unseen is None else HeldOut(unseen.logits, unseen.labels, unseen.what),
+                seed=task.seed,
+            ).save(folder)
         result = FinetuneResult(
             run=str(settings.run),
             inputs=inputs,
             seconds=time.perf_counter() - start,
             arch=backbone.name,
             weights=settings.source,
-            weights_sha256=source.sha256,
+            weights_sha256=task.weights.sha256,
             classes=dataset.classes,
             strategy=settings.strategy,
-            head=str(head),
+            head=str(task.head),
             seed=settings.seed,
             train_images=len(dataset.train),
             val_images=len(dataset.val),
             skipped_images=len(dataset.skipped),
             train_accuracy=float(np.mean(trained.train_logits.argmax(1) == dataset.labels(dataset.train))),
             val_accuracy=right / len(dataset.val),
-            val_accuracy_ci=_wilson(right, len(dataset.val)),
+            val_accuracy_ci=wilson(right, len(dataset.val)),
             classifier=classifier.FILE,
-            sha256=sha256_file(folder / classifier.FILE),
+            sha256=sha256,
             preprocess=value.model_dump(mode="json")["preprocess"],
             data=DATA_FILE,
             data_sha256=dataset.sha256,
-            phases=phases.seconds,
+            phases=task.phases.seconds,
+            notes=dict(trained.notes),
+            interrupted=trained.interrupted,
         )
         result.save(folder)
     return result
-
-
-def _wilson(right: int, images: int) -> tuple[float, float]:
-    # Imported late: it brings scipy.stats, which is not needed to find out that a setting is wrong.
-    from edgetl.measure.statistics import wilson
-
-    return wilson(right, images)
 
 
 def _require_torch() -> None:

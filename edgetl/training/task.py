@@ -45,12 +45,22 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Unseen:
+    """Logits of images that the head was not fitted to and that nothing is judged by later; ``what`` they are."""
+
+    logits: Logits
+    labels: NDArray[np.int64]
+    what: str
+
+
+@dataclass(frozen=True)
 class Trained:
     """A trained network's ``tensors`` (names as in a classifier file) and its logits, float32 (images, classes).
 
     ``train_logits`` and ``val_logits`` are of the data set's whole train and val splits, without augmentation.
-    ``notes`` are the decisions made on the way, for the result (epochs, best epoch, strategy chosen by auto, ...).
-    ``interrupted`` says that the user stopped a training whose best so far this is.
+    ``unseen`` says how sure it may be, None where every image was fitted to. ``notes`` are the decisions made on the
+    way, for the result (epochs, best epoch, strategy chosen by auto, ...). ``interrupted`` says that the user stopped a
+    training whose best so far this is.
     """
 
     tensors: Mapping[str, Tensor]
@@ -58,3 +68,4 @@ class Trained:
     val_logits: Logits
     notes: Mapping[str, float | int | str] = field(default_factory=dict)
     interrupted: bool = False
+    unseen: Unseen | None = None

@@ -14,9 +14,11 @@ from edgetl import classifier, run  # noqa: E402
 from edgetl.artifacts import FinetuneResult  # noqa: E402
 from edgetl.dataset import Dataset  # noqa: E402
 from edgetl.errors import DataError, UsageError, WeightsError  # noqa: E402
-from edgetl.training import strategies  # noqa: E402
+from edgetl.evaluation import Evaluation  # noqa: E402
+from edgetl.training import forward, probe  # noqa: E402
 from edgetl.training.finetune import finetune, inputs_hash, read_data  # noqa: E402
 from edgetl.training.forward import Images  # noqa: E402
+from edgetl.training.hyper import Hyper  # noqa: E402
 from edgetl.training.settings import FinetuneSettings  # noqa: E402
 from tests.photos import Remarks, class_folders  # noqa: E402
 
@@ -42,6 +44,9 @@ def test_the_run_holds_a_classifier_that_is_as_good_as_it_says(settings: Finetun
 
     data = Dataset.load(settings.run)
     assert data.sha256 == result.data_sha256
+    evaluation = Evaluation.load(settings.run)
+    assert (evaluation.parent_sha256, evaluation.accuracy) == (result.sha256, result.val_accuracy)
+    assert evaluation.temperature_from == "cross-validated training images"
     from edgetl.pixels import iter_pixels
 
     value, network = classifier.load(settings.run / result.classifier)
@@ -64,7 +69,7 @@ def test_the_same_seed_gives_the_same_file_with_a_cold_and_a_warm_cache(
 
 def test_a_second_run_computes_no_features(settings: FinetuneSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     finetune(settings, Remarks())
-    monkeypatch.setattr(strategies.forward, "fastest", None)
+    monkeypatch.setattr(forward, "fastest", None)
     finetune(settings, Remarks())
 
 
@@ -75,10 +80,10 @@ def test_an_interrupted_training_leaves_the_run_as_it_was(
 
     before = finetune(settings, Remarks())
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for owner, name in ((classifier, "save"), (Dataset, "save"), (FinetuneResult, "save"), (strategies.probe, "fit")):
+    for owner, name in ((classifier, "save"), (Dataset, "save"), (FinetuneResult, "save"), (probe, "fit")):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(owner, name, interrupt)
             finetune(dataclasses.replace(settings, seed=1), Remarks())
@@ -86,6 +91,7 @@ def test_an_interrupted_training_leaves_the_run_as_it_was(
         assert sorted(path.name for path in settings.run.iterdir()) == [
             "classifier.safetensors",
             "data.json",
+            "evaluation.json",
             "finetune.json",
         ]
 
@@ -111,6 +117,8 @@ def test_the_hash_of_the_inputs_follows_everything_that_decides(settings: Finetu
         inputs_hash(dataclasses.replace(settings, seed=1), data),
         inputs_hash(dataclasses.replace(settings, arch="resnet18"), data),
         inputs_hash(dataclasses.replace(settings, head="mlp:8"), data),
+        inputs_hash(dataclasses.replace(settings, strategy="finetune"), data),
+        inputs_hash(dataclasses.replace(settings, hyper=Hyper(views=2)), data),
         inputs_hash(dataclasses.replace(settings, weights="imagenet"), data),
         inputs_hash(settings, data.model_copy(update={"sha256": "other"})),
     ]
@@ -126,7 +134,8 @@ BAD = {
     "arch": ({"arch": "resnet19"}, UsageError, "resnet18|resnet1"),
     "strategy": ({"strategy": "prob"}, UsageError, "Did you mean 'probe'"),
     "head": ({"head": "mlp"}, UsageError, "mlp:256"),
-    "head of the probe": ({"head": "mlp:8"}, UsageError, "linear head"),
+    "stages": ({"strategy": "finetune", "hyper": Hyper(stages=99)}, UsageError, "squeezenet1_1 has"),
+    "resume": ({"strategy": "full", "resume": True}, UsageError, "no checkpoint"),
     "data": ({"data": Path("nowhere")}, DataError, "nowhere"),
     "weights": ({"weights": "nowhere.pth"}, WeightsError, "nowhere.pth"),
 }

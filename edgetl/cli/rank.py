@@ -1,0 +1,69 @@
+"""`edgetl rank`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgetl.cli import options, output
+from edgetl.errors import EXIT_PASS
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  edgetl rank --data photos/                              every backbone, for this machine
+  edgetl rank --data photos/ --target raspberry-pi-5 --time-budget 30m
+  edgetl rank --data photos/ --arch resnet18 --arch mobilenet_v2
+  edgetl rank --data photos/ --weights resnet18=resnet18.pth
+\b
+A backbone is on the front when no other is both at least as accurate and faster. Each figure comes with its 95 %
+interval; where intervals overlap, it is a tie. Recommended is the fastest whose accuracy is not provably below the
+best. Ctrl-C shows what was measured so far.
+Exit codes: 0 ranked, 2 bad input, 3 nothing could be measured, 130 interrupted
+"""
+)
+@options.data
+@options.target
+@click.option("--arch", "archs", multiple=True, help="Backbone to try (repeatable). [default: all of `edgetl models`]")
+@click.option(
+    "--weights",
+    multiple=True,
+    help="Source weights of all backbones: imagenet, embedded or none; or ARCH=FILE for one (repeatable). "
+    "[default: imagenet; embedded for the demo images]",
+)
+@click.option("--time-budget", default="10m", show_default=True, help="Start no other backbone after this long.")
+@options.seed
+@options.strict
+@options.json
+def rank(
+    data: Path | None,
+    target: str,
+    archs: tuple[str, ...],
+    weights: tuple[str, ...],
+    time_budget: str,
+    seed: int,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """List the backbones worth a choice: accuracy on your images against latency on the target, cheap first."""
+    from edgetl.cli.interruption import SIGNALLED
+    from edgetl.quantities import seconds
+    from edgetl.rank import RankSettings
+    from edgetl.rank import rank as stage
+    from edgetl.report import rank as report
+
+    settings = RankSettings(
+        data=data,
+        target=target,
+        archs=archs,
+        weights=weights,
+        time_budget_s=seconds(time_budget, default=600.0),
+        seed=seed,
+        strict=strict,
+    )
+    with output.progress() as progress:
+        result = stage(settings, progress)
+    output.show(result.model_dump(mode="json"), as_json, lambda: report.rank(result, str(data) if data else None))
+    raise SystemExit(SIGNALLED + 2 if result.interrupted else EXIT_PASS)
