@@ -75,7 +75,8 @@ class FinetuneResult(Artifact):
 
     Accuracies are fractions. ``preprocess`` is `device.values.Preprocess` as a dict. ``weights`` is what the user
     named; ``weights_sha256`` what was loaded (empty for random weights). ``notes`` are what the strategy decided on the
-    way; ``interrupted`` says that this is the best of a training that was cut short.
+    way; ``interrupted`` says that this is the best of a training that was cut short. ``adaptation`` is how it was
+    adapted to another domain (`training.adapt.values.Adaptation` as a dict), None if it was not.
     """
 
     FILE: ClassVar[str] = "finetune.json"
@@ -101,6 +102,7 @@ class FinetuneResult(Artifact):
     phases: dict[str, float]
     notes: dict[str, float | int | str] = {}
     interrupted: bool = False
+    adaptation: dict[str, Any] | None = None
 
 
 class ExportResult(Artifact):

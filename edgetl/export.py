@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,13 +162,17 @@ def compare(
     """Return the largest difference between the model's logits and torch's, and the tolerance; both in logits.
 
     Torch's are those of ``module`` divided by ``temperature``: what the division into weights did is checked too.
-    ``pixels`` are uint8 NHWC. They go through the runner on the CPU in batches of several sizes. Raises ExportError
-    when the difference exceeds the tolerance or a logit is not finite.
+    ``pixels`` are uint8 NHWC. They go through the runner on the CPU in batches of several sizes. Where the difference
+    exceeds the tolerance, images for which torch itself is too imprecise do not count. Raises ExportError when the
+    difference still exceeds the tolerance or a logit is not finite.
     """
     expected = torch_logits(module, preprocess, pixels) / np.float32(temperature)
     actual = _runner_logits(model, pixels)
-    difference = float(np.max(np.abs(actual - expected)))
-    tolerance = _tolerance(expected)
+    difference, tolerance = _difference(actual, expected)
+    if not difference <= tolerance and np.isfinite(actual).all():
+        precise = _precise(module, preprocess, pixels, expected * np.float32(temperature))
+        if precise.any():
+            difference, tolerance = _difference(actual[precise], expected[precise])
     if not difference <= tolerance:
         raise ExportError(
             f"The exported model's logits differ from torch's by {difference:.2g} (allowed are {tolerance:.2g}), so it "
@@ -176,17 +181,35 @@ def compare(
     return difference, tolerance
 
 
-def torch_logits(module: nn.Module, preprocess: Preprocess, pixels: Pixels) -> Logits:
-    """Return torch's float32 logits (n, classes) for uint8 ``pixels`` (n, h, w, 3)."""
+def torch_logits(
+    module: nn.Module, preprocess: Preprocess, pixels: Pixels, dtype: type[np.floating[Any]] = np.float32
+) -> Logits:
+    """Return torch's logits (n, classes) for uint8 ``pixels`` (n, h, w, 3), computed in the module's ``dtype``."""
     import torch
 
-    mean, std = (np.asarray(each, np.float32) for each in (preprocess.mean, preprocess.std))
+    mean, std = (np.asarray(each, dtype) for each in (preprocess.mean, preprocess.std))
     parts = []
     with torch.inference_mode():
         for batch in np.array_split(pixels, max(1, len(pixels) // 8)):
-            normalized = ((batch.astype(np.float32) / 255 - mean) / std).transpose(0, 3, 1, 2)
+            normalized = ((batch.astype(dtype) / 255 - mean) / std).transpose(0, 3, 1, 2)
             parts.append(module(torch.from_numpy(np.ascontiguousarray(normalized))).numpy())
     return np.concatenate(parts)
+
+
+def _difference(actual: Logits, expected: Logits) -> tuple[float, float]:
+    """Return the largest difference and the one that is tolerated."""
+    return float(np.max(np.abs(actual - expected))), _tolerance(expected)
+
+
+def _precise(module: nn.Module, preprocess: Preprocess, pixels: Pixels, logits: Logits) -> NDArray[np.bool_]:
+    """Return for which images torch's own ``logits`` are within the tolerance for rounding of those in float64.
+
+    Random weights can blow rounding up from layer to layer, most on noise: an EfficientNet-B0 with statistics of six
+    pictures was 4 % off by itself there, and right to 7 digits on the pictures.
+    """
+    exact = torch_logits(copy.deepcopy(module).double(), preprocess, pixels, np.float64)
+    precise: NDArray[np.bool_] = np.abs(logits - exact).max(1) <= ROUNDING_TOLERANCE * np.abs(exact).max(1)
+    return precise
 
 
 def _runner_logits(model: Path, pixels: Pixels) -> Logits:

@@ -95,7 +95,10 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Target:
-    """Return the target of a packaged name, of a ``.toml`` path, or ``host``; raises ConfigError."""
+    """Return the target of a packaged name, of a ``.toml`` path, or ``host``; raises ConfigError.
+
+    A target from a path is named by it.
+    """
     if name == HOST:
         return detect()
     path = Path(name) if name.endswith(".toml") else data_dir("targets") / f"{name}.toml"
@@ -106,7 +109,8 @@ def load(name: str) -> Target:
     for candidate in target.candidates:
         if candidate.recipe is not None:
             recipes.load(candidate.recipe)
-    return target
+    # Its name is what the next stage finds it by.
+    return target.model_copy(update={"name": str(path.resolve())}) if name.endswith(".toml") else target
 
 
 def matches(target: Target, facts: Mapping[str, Any]) -> bool:

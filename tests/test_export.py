@@ -135,6 +135,32 @@ def test_a_sound_model_passes_the_same_check(tmp_path: Path) -> None:
     assert difference < tolerance / 10
 
 
+class Wild(torch.nn.Module):
+    """Right to the last digit on a black image, while rounding decides what it answers to any other."""
+
+    def forward(self, images: Any) -> Any:
+        mean = images.mean((1, 2, 3))
+        return torch.stack([1 + mean, 1000 * torch.sin(1e7 * mean)], 1)
+
+
+@pytest.mark.parametrize(("wrong", "refused"), [("noise", False), ("black", True), ("not finite", True)])
+def test_images_for_which_torch_itself_is_imprecise_do_not_count(
+    wrong: str, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Preprocess(resize=40, crop=32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    pixels = _pixels(6)
+    pixels[3] = 0
+    answers = torch_logits(Wild(), plain, pixels)
+    answers[{"noise": 1, "black": 3, "not finite": 1}[wrong]] = np.nan if wrong == "not finite" else 0.5
+    monkeypatch.setattr("edgetl.export._runner_logits", lambda model, pixels: answers)
+    if refused:
+        with pytest.raises(ExportError, match="differ from torch's"):
+            compare(Path("unread"), Wild(), plain, pixels)
+    else:
+        difference, tolerance = compare(Path("unread"), Wild(), plain, pixels)
+        assert difference <= tolerance < 0.01
+
+
 def test_a_model_that_is_refused_leaves_the_run_as_it_was(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path.name: path.read_bytes() for path in exported.iterdir() if path.is_file()}
 

@@ -120,3 +120,13 @@ def test_8_bit_weights_are_never_tried_where_their_products_saturate() -> None:
     used = [recipes.load(candidate.recipe) for candidate in target.candidates if candidate.recipe]
     assert used
     assert all(recipe.reduce_range for recipe in used)
+
+
+def test_a_target_of_a_file_is_found_again_by_its_name_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _written(tmp_path, MINIMAL)
+    loaded = targets.load("mine.toml")
+    monkeypatch.chdir("/")
+    assert targets.load(loaded.name) == loaded

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path)
 STRATEGIES = ("probe", "finetune", "full", "scratch", "auto")
 AUGMENTATIONS = ("none", "light", "standard", "strong")
-METHODS = ("auto", "bn", "coral", "mcc")
+METHODS = ("auto", "mcc", "coral", "bn")
 POSITIVE = click.IntRange(min=1)
 
 DATA, MODEL, TRAINING, ADAPTATION = "Images", "Model", "Training", "Another domain"

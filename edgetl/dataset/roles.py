@@ -10,6 +10,9 @@ selection      val                            what is left of train
 judging        test                           val
 =============  =============================  =========================================
 
+After an adaptation to another domain, its unlabelled images calibrate and its labelled ones, where there are any,
+judge: the model meets such images, and its ranges are theirs.
+
 *Stopping* decides when a training by gradients ends and which strategy validates best; a share of the training images
 that serves it is not fitted to. *Calibration* sets the ranges of a quantized model, *selection* chooses among
 candidates, *judging* gives the verdict. Images with the content of a judging image (a leak) serve nothing but judging.
@@ -39,9 +42,9 @@ def stopping_images(dataset: Dataset, seed: int) -> tuple[tuple[ImageRef, ...], 
 
 
 def calibration_images(dataset: Dataset, n: int, seed: int) -> tuple[ImageRef, ...]:
-    """Return up to ``n`` training images, the classes in turn so that each has its share; the same for a seed."""
-    pool = _without_judged(dataset, dataset.train)
-    limit = n if dataset.test else min(n, len(pool) // 2)
+    """Return up to ``n`` images, the classes in turn so that each has its share; the same for a seed."""
+    pool = _without_judged(dataset, dataset.domain or dataset.train)
+    limit = n if dataset.test or dataset.domain else min(n, len(pool) // 2)
     return tuple(_in_turn(pool, seed)[:limit])
 
 
@@ -55,7 +58,7 @@ def selection_images(dataset: Dataset, n: int, seed: int) -> tuple[ImageRef, ...
 
 def judging_images(dataset: Dataset) -> tuple[ImageRef, ...]:
     """Return the images that a verdict is given on."""
-    return dataset.test or dataset.val
+    return dataset.domain_check or dataset.test or dataset.val
 
 
 def _without_judged(dataset: Dataset, images: Iterable[ImageRef]) -> list[ImageRef]:

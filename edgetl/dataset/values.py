@@ -49,7 +49,11 @@ class Leak(Value):
 
 
 class Dataset(Value):
-    """Labelled images in disjoint splits. ``sha256`` is the fingerprint of classes, splits, names and contents."""
+    """Labelled images in disjoint splits. ``sha256`` is the fingerprint of classes, splits, names and contents.
+
+    ``domain`` are images of the domain that the classifier was adapted to, without labels; ``domain_check`` labelled
+    ones from there, which judge. Both are empty without an adaptation.
+    """
 
     schema_version: int = SCHEMA_VERSION
     root: str
@@ -61,6 +65,8 @@ class Dataset(Value):
     skipped: tuple[Skipped, ...]
     leaks: tuple[Leak, ...]
     sha256: str
+    domain: tuple[ImageRef, ...] = ()
+    domain_check: tuple[ImageRef, ...] = ()
 
     def split(self, name: Split) -> tuple[ImageRef, ...]:
         """Return the images of a split."""

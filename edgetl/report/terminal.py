@@ -21,6 +21,7 @@ from edgetl.artifacts import (
     RunResult,
 )
 from edgetl.report import evaluation as evaluations
+from edgetl.report.adaptation import adaptation
 from edgetl.report.fitting import Column, FittingTable
 
 if TYPE_CHECKING:
@@ -64,8 +65,13 @@ def finetune(result: FinetuneResult, evaluation: Evaluation | None = None) -> Re
     if evaluation and abs(evaluation.balanced_accuracy - evaluation.accuracy) >= BALANCED_DIFFERS:
         lines.append(f"balanced accuracy, the mean over classes: {percent(evaluation.balanced_accuracy)}")
     if result.skipped_images:
-        lines.append(f"{result.skipped_images} unusable images were skipped: see {result.run}/{result.data}")
+        skipped = (
+            "1 unusable image was" if result.skipped_images == 1 else f"{result.skipped_images} unusable images were"
+        )
+        lines.append(f"{skipped} skipped: see {result.run}/{result.data}")
     parts = evaluations.evaluation(evaluation) if evaluation else []
+    if result.adaptation:
+        parts = [*parts, *adaptation(result.adaptation)]
     following = "edgetl export --calibrated" if evaluation and evaluation.temperature_helps else "edgetl export"
     return Group(*parts, _said("finetune", lines, result.seconds, result.run, following))
 

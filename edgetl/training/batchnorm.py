@@ -102,7 +102,7 @@ def align(
     layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, _BatchNorm)}
     stored = {name: (_tensor(layer.running_mean), _tensor(layer.running_var)) for name, layer in layers.items()}
     sums = {name: _Sum() for name in layers}
-    _run(network, layers, source, preprocess, lambda name, given: void(sums[name].add(given)))
+    _run(network, layers, source, preprocess, lambda name, given: sums[name].add(given))
     before = {name: each.moments() for name, each in sums.items()}
     share = images / (images + PRIOR)
     sums = {name: _Sum() for name in layers}
@@ -123,20 +123,16 @@ def align(
         change(name, each.moments())
 
 
-def void(_: object) -> None:
-    """Forget what a function returned."""
-
-
 def _run(
     network: nn.Module,
     layers: Mapping[str, nn.Module],
     batches: Iterable[Pixels],
     preprocess: Preprocess,
-    look: Callable[[str, Tensor], None],
+    look: Callable[[str, Tensor], object],
 ) -> None:
     """Run the network in evaluation, and let ``look`` see what each layer is about to get."""
     images = Images(network, preprocess).eval()
-    device = next(iter(layers.values())).weight.device
+    device = next(network.parameters()).device
     images.to(device)
     with torch.inference_mode(), _watched(layers, look):
         for pixels in batches:
@@ -144,9 +140,12 @@ def _run(
 
 
 @contextmanager
-def _watched(layers: Mapping[str, nn.Module], look: Callable[[str, Tensor], None]) -> Iterator[None]:
+def _watched(layers: Mapping[str, nn.Module], look: Callable[[str, Tensor], object]) -> Iterator[None]:
     def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        return lambda _, given: look(name, given[0])
+        def watch(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+            look(name, given[0])
+
+        return watch
 
     handles = [layer.register_forward_pre_hook(hook(name)) for name, layer in layers.items()]
     try:

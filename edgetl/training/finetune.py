@@ -17,11 +17,13 @@ from edgetl.dataset import Dataset, scan
 from edgetl.dataset.values import FILE as DATA_FILE
 from edgetl.errors import UsageError, nearest
 from edgetl.files import replacing_together, sha256_file
-from edgetl.progress import Progress
+from edgetl.progress import Progress, Silent
+from edgetl.training.adapt import target
 from edgetl.training.distributed import joined
 from edgetl.training.settings import FinetuneSettings
 
 if TYPE_CHECKING:
+    from edgetl.training.adapt.values import Adaptation
     from edgetl.training.task import Task, Trained
 
 # The folder of a run that holds the checkpoint and the metrics of a long training.
@@ -39,7 +41,10 @@ def inputs_hash(settings: FinetuneSettings, dataset: Dataset) -> str:
     chosen = backbones.backbone(settings.arch)
     source = weights.identity(settings.source, chosen)
     told = [settings.strategy, str(heads.parse(settings.head)), settings.seed, asdict(settings.hyper)]
-    return run.digest(__version__, dataset.sha256, chosen.name, source, told, settings.time_budget_s)
+    domain = None
+    if settings.adapt is not None:
+        domain = [settings.adapt.method, target.fingerprint(*target.read(settings.adapt, dataset, Silent()))]
+    return run.digest(__version__, dataset.sha256, chosen.name, source, told, settings.time_budget_s, domain)
 
 
 def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | None = None) -> FinetuneResult:
@@ -94,21 +99,41 @@ def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | 
             time_budget_s=settings.time_budget_s,
             world=world,
         )
+        domain = None if settings.adapt is None else target.read(settings.adapt, dataset, progress)
         trained = STRATEGIES[settings.strategy](task)
-        saved = _saved(settings, task, trained, inputs, start).model_dump(mode="json") if world.leads else None
+        adaptation = None
+        if settings.adapt is not None and domain is not None and not trained.interrupted:
+            from edgetl.training.adapt.stage import adapt
+
+            adapted = adapt(task, trained, *domain, settings.adapt.method)
+            trained, adaptation = adapted.trained, adapted.adaptation
+            dataset = target.added(dataset, *domain)
+        saved = (
+            _saved(settings, task, dataset, trained, adaptation, inputs, start).model_dump(mode="json")
+            if world.leads
+            else None
+        )
         if trained.interrupted:
             progress.remark(f"{settings.run} holds the best so far. The same command with --resume goes on from there.")
             raise KeyboardInterrupt
         return FinetuneResult.model_validate(world.broadcast(saved))
 
 
-def _saved(settings: FinetuneSettings, task: Task, trained: Trained, inputs: str, start: float) -> FinetuneResult:
+def _saved(
+    settings: FinetuneSettings,
+    task: Task,
+    dataset: Dataset,
+    trained: Trained,
+    adaptation: Adaptation | None,
+    inputs: str,
+    start: float,
+) -> FinetuneResult:
     """Return the result, written into the run's folder with the classifier, its evaluation and its data set."""
     # Imported late: they bring scipy.stats, which is not needed to find out that a setting is wrong.
     from edgetl.evaluation import HeldOut, Lineage, evaluate
     from edgetl.measure.statistics import wilson
 
-    dataset, backbone = task.dataset, task.backbone
+    backbone = task.backbone
     value = classifier.Classifier(
         arch=backbone.name, head=str(task.head), classes=dataset.classes, preprocess=backbone.preprocess
     )
@@ -158,6 +183,7 @@ def _saved(settings: FinetuneSettings, task: Task, trained: Trained, inputs: str
             phases=task.phases.seconds,
             notes=dict(trained.notes),
             interrupted=trained.interrupted,
+            adaptation=None if adaptation is None else adaptation.model_dump(mode="json"),
         )
         result.save(folder)
     return result
