@@ -19,7 +19,7 @@ def measure() -> tuple[dict[str, Any], list[str]]:
     """Print the peaks; return all figures and the limits missed."""
     found: dict[str, Any] = {}
     missed = []
-    print(f"{'images':>8}{'peak MiB':>10}{'above base':>12}{'seconds':>9}{'accuracy':>10}")
+    print(f"{'images':>8}{'peak MiB':>10}{'above base':>12}{'seconds':>9}")
     base = 0
     for count in (BASE, *COUNTS):
         with tempfile.TemporaryDirectory() as folder:
@@ -27,10 +27,7 @@ def measure() -> tuple[dict[str, Any], list[str]]:
             done = whole.edgetl(Path(folder), "finetune", "--data", str(photos), "--weights", "embedded")
         base = base or done.peak_rss_bytes
         above = done.peak_rss_bytes - base
-        accuracy = done.value["val_accuracy"]
-        print(
-            f"{count:>8}{done.peak_rss_bytes / 2**20:>10.0f}{above / 2**20:>12.0f}{done.seconds:>9.1f}{accuracy:>10.1%}"
-        )
+        print(f"{count:>8}{done.peak_rss_bytes / 2**20:>10.0f}{above / 2**20:>12.0f}{done.seconds:>9.1f}")
         found[str(count)] = {"peak_rss_bytes": done.peak_rss_bytes, "above_base": above, "seconds": done.seconds}
         if above > LIMIT_GIB * GIB:
             missed.append(f"memory: {above / GIB:.1f} GiB above the base for {count} images")

@@ -2,10 +2,12 @@
 
 ::
 
-    Dataset ──┐
-              ├─▶ features (cached on disk; forward: the backbone on the fastest engine that agrees with torch)
-    Weights ──┘        │
-                       └─▶ strategies (probe, ...) ──▶ Trained ── finetune ──▶ classifier.safetensors + FinetuneResult
+    Dataset ─┬─▶ features ─▶ head_fit (probe, mlp) ──────────────┐
+    Weights ─┘   (cached)          │                             ├─▶ Trained ─▶ adapt ─▶ finetune
+                                   └─▶ cuts, inputs ─▶ loop ─────┘                      │
+                                       (tail trained by gradients)     classifier.safetensors, evaluation.json,
+                                                                       data.json, finetune.json
 
-torch is imported when a stage runs, never when this package is.
+`strategies` is the table of what can be chosen; each is a function from a `Task` to what was `Trained`. torch is imported
+when a stage runs, never when this package is.
 """
