@@ -79,7 +79,7 @@ Logits = NDArray[np.float32]
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("photos")
-    counts = {"train": 3, "val": 1, "test": 2}
+    counts = {"train": 2, "val": 1, "test": 1}
     for split, count in counts.items():
         class_folders(root / split, {"red": count, "blue": count}, seed=len(split))
     return root
