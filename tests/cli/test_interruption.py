@@ -148,7 +148,9 @@ def test_the_same_command_finishes_after_an_interruption(
 
 def test_an_interruption_is_one_object_in_json(finished: Path) -> None:
     process = start("quantize", "--json")
-    time.sleep(2.0)
+    # Its first worker: from then on the stage is at work, however slow the machine.
+    while not psutil.Process(process.pid).children():
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     said = Said(process.returncode, out, err)
