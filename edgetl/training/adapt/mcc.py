@@ -3,15 +3,15 @@
 Jin, Wang, Long and Wang, *Minimum class confusion for versatile domain adaptation* (ECCV 2020): beside the
 cross-entropy of labelled source images, what is minimized is how often the classifier gives images of the target to two
 classes at once. Each domain's features are standardized by themselves, as if the backbone ended in a BatchNorm for each
-(Chang et al., CVPR 2019): so training begins where aligning them has come to. In the end the difference is folded
-into the head's first layer.
+(Chang et al., CVPR 2019): so training begins about where aligning them has come to. In the end the head is fitted anew,
+by CORAL on the trained backbone's features.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from edgetl import classifier, weights
 from edgetl.device.cores import cores_allowed
 from edgetl.errors import UsageError
 from edgetl.training import cuts, inputs, optimizer, schedule, tuning
-from edgetl.training.adapt.coral import FLOOR
+from edgetl.training.adapt import coral
 from edgetl.training.adapt.problem import Network, Problem
 from edgetl.training.inputs import Inputs, Photos
 from edgetl.training.objective import Objective, class_weights
@@ -61,8 +61,8 @@ def adapt(problem: Problem) -> Network:
     trained = Network.of(task, state)
     tensors = {**problem.network.backbone.tensors, **trained.backbone.tensors}
     backbone = replace(problem.network.backbone, tensors=tensors)
-    moments = [_moments(torch.from_numpy(of(backbone))) for of in (problem.of_source, problem.of_target)]
-    return Network(backbone, folded(trained.head, *moments))
+    # So few steps leave the head rougher than a fit to all images does.
+    return coral.adapt(replace(problem, network=Network(backbone, trained.head)))
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,9 @@ def confusion(logits: Tensor) -> Tensor:
     return (pairs.sum() - pairs.trace()) / logits.shape[1]
 
 
-def folded(head: Mapping[str, Tensor], source: Moments, target: Moments) -> dict[str, Tensor]:
-    """Return ``head`` taking the target's features as they are instead of moved to the ``source``'s moments."""
-    name = min(name for name in head if name.endswith(".weight")).removesuffix(".weight")
-    weight, bias = head[f"{name}.weight"].double(), head[f"{name}.bias"].double()
-    scale = (source.deviation / target.deviation).double()
-    shift = source.mean.double() - target.mean.double() * scale
-    first = {f"{name}.weight": (weight * scale).float(), f"{name}.bias": (bias + weight @ shift).float()}
-    return {**head, **first}
-
-
 def _moments(features: Tensor) -> Moments:
     mean, variance = features.mean(0), features.var(0, correction=0)
-    deviation = (variance + FLOOR * variance.mean()).sqrt()
+    deviation = (variance + coral.FLOOR * variance.mean()).sqrt()
     return Moments(mean, torch.where(deviation > 0, deviation, 1.0))
 
 

@@ -7,7 +7,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgetl import heads  # noqa: E402
 from edgetl.training.adapt import coral, mcc  # noqa: E402
 from edgetl.training.adapt.methods import METHODS, require_known  # noqa: E402
 
@@ -59,19 +58,6 @@ def test_nothing_is_confused_when_each_class_is_sure_and_all_is_when_none_is() -
     unsure = mcc.confusion(torch.zeros(8, 4))
     assert float(sure) == pytest.approx(0, abs=1e-3)
     assert float(unsure) == pytest.approx(0.75)
-
-
-@pytest.mark.parametrize("text", ["linear", "linear:dropout=0.5", "mlp:5,6,7,8,9,10"])
-def test_a_folded_head_takes_the_target_as_it_is(text: str) -> None:
-    torch.manual_seed(0)
-    layers = heads.build(heads.parse(text), 6, 3).eval()
-    source, target = torch.from_numpy(cloud(50, 6, 0)), torch.from_numpy(cloud(50, 6, 1))
-    ours, theirs = mcc._moments(source), mcc._moments(target)
-    with torch.inference_mode():
-        expected = layers((target - theirs.mean) / theirs.deviation * ours.deviation + ours.mean)
-        # As a file gives them back: in alphabetical order, "10.weight" before "2.weight".
-        layers.load_state_dict(mcc.folded(dict(sorted(layers.state_dict().items())), ours, theirs))
-        torch.testing.assert_close(layers(target), expected, rtol=1e-4, atol=1e-3)
 
 
 def test_batches_show_each_image_once_before_any_twice() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from edgetl.errors import UsageError  # noqa: E402
-from edgetl.training.adapt import mcc, stage, target  # noqa: E402
+from edgetl.training.adapt import coral, mcc, stage, target  # noqa: E402
 from edgetl.training.adapt.problem import Network, Problem  # noqa: E402
 from edgetl.training.adapt.values import SOURCE_ONLY, Adaptation  # noqa: E402
 from edgetl.training.settings import Adapt  # noqa: E402
@@ -113,21 +113,18 @@ def test_each_method_changes_its_part_and_nothing_that_was_given(tmp_path: Path,
     assert all(torch.isfinite(tensor).all() for tensor in adapted.trained.tensors.values())
 
 
-def test_mcc_begins_where_aligned_features_have_come_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcc, "HEAD", 0.0)
-    monkeypatch.setattr(mcc, "BACKBONE", 0.0)
+def test_mcc_is_coral_on_a_trained_last_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given, before = trained(tmp_path)
     images, _ = target.read(Adapt(darker(tmp_path) / "new"), given.dataset, given.progress)
     problem = Problem(given, Network.of(given, before.tensors), images)
-    adapted = mcc.adapt(problem)
-    features = problem.of_target(problem.network.backbone)
-    ours, theirs = (
-        mcc._moments(torch.from_numpy(of(problem.network.backbone))) for of in (problem.of_source, problem.of_target)
-    )
-    moved = (torch.from_numpy(features) - theirs.mean) * (ours.deviation / theirs.deviation) + ours.mean
-    expected = problem.logits(problem.network.head, moved.numpy())
-    np.testing.assert_allclose(problem.logits(adapted.head, features), expected, rtol=1e-3, atol=1e-3)
-    assert np.abs(problem.logits(problem.network.head, features) - expected).max() > 0.1
+    aligned, adapted = coral.adapt(problem), mcc.adapt(problem)
+    assert not torch.equal(adapted.head["0.weight"], aligned.head["0.weight"])
+    again = coral.adapt(replace(problem, network=adapted))
+    assert torch.equal(adapted.head["0.weight"], again.head["0.weight"])
+    # Without a step, nothing but coral is left.
+    monkeypatch.setattr(mcc, "HEAD", 0.0)
+    monkeypatch.setattr(mcc, "BACKBONE", 0.0)
+    assert torch.equal(mcc.adapt(problem).head["0.weight"], aligned.head["0.weight"])
 
 
 def test_what_this_network_or_so_few_images_do_not_allow_is_refused_when_asked_for(tmp_path: Path) -> None:
