@@ -68,19 +68,19 @@ def measure() -> tuple[dict[str, Any], list[str]]:
 
 def times(dataset: Dataset, images: Sequence[ImageRef], source: str) -> Times:
     """Return what extraction and its two parts take; exporting the network is done before."""
-    from edgetl.training import features, forward, frozen
+    from edgetl.training.features import extraction, forward, frozen
 
     network = backbone(ARCH)
     loaded = weights.load(source, network, seed=0)
     key = frozen.source(loaded, network)
     paths = dataset.paths(images)
-    pixels = [batch for _, batch in iter_pixels(paths, network.preprocess, batch=features.BATCH)]
+    pixels = [batch for _, batch in iter_pixels(paths, network.preprocess, batch=extraction.BATCH)]
     attached = weights.attach(loaded, network)
     run = forward.fastest(attached, network.preprocess, key.onnx, pixels[0], Silent())
     rounds = []
     for number in range(REPEATS):
         start = time.perf_counter()
-        for _ in iter_pixels(paths, network.preprocess, batch=features.BATCH):
+        for _ in iter_pixels(paths, network.preprocess, batch=extraction.BATCH):
             pass
         decoded = time.perf_counter()
         for batch in pixels:
@@ -90,7 +90,7 @@ def times(dataset: Dataset, images: Sequence[ImageRef], source: str) -> Times:
         empty = replace(key, weights=f"{key.weights} {number}")
         hashes = [image.sha256 for image in images]
         begun = time.perf_counter()
-        features.extract(empty, paths, hashes, network.features, lambda _: run, Silent())
+        extraction.extract(empty, paths, hashes, network.features, lambda _: run, Silent())
         rounds.append((decoded - start, computed - decoded, time.perf_counter() - begun))
     return Times(len(images), *(statistics.median(each) for each in zip(*rounds, strict=True)))
 

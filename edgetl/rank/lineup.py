@@ -33,7 +33,7 @@ def lineup(settings: RankSettings) -> list[Contestant]:
 
 def validated_images(dataset: Dataset, seed: int) -> list[ImageRef]:
     """Return the training images that cross-validation uses, of each class its share; raises DataError for too few."""
-    from edgetl.training.probe import folds
+    from edgetl.training.heads.probe import folds
 
     labels = np.asarray(dataset.labels(dataset.train))
     counts = np.bincount(labels, minlength=len(dataset.classes))

@@ -125,7 +125,8 @@ def _validated(
     contestant: Contestant, dataset: Dataset, images: Sequence[ImageRef], seed: int, progress: Progress
 ) -> tuple[int, int, Path]:
     """Return how many images a probe on the backbone has right that it was not fitted to, of how many, and its file."""
-    from edgetl.training import frozen, probe
+    from edgetl.training.features import frozen
+    from edgetl.training.heads import probe
 
     backbone = contestant.backbone
     source = weights.load(contestant.weights, backbone, seed=seed, progress=progress)
@@ -141,7 +142,7 @@ def _validated(
 def _exported(source: weights.Weights, backbone: Backbone) -> Path:
     """Return the backbone as an ONNX file from images to features."""
     from edgetl.export import export_module
-    from edgetl.training import frozen
+    from edgetl.training.features import frozen
 
     path = frozen.source(source, backbone).onnx
     # An engine that computed the features left it behind; torch did not.

@@ -2,9 +2,9 @@
 
 ::
 
-    Dataset ─┬─▶ features ─▶ head_fit (probe, mlp) ──────────────┐
+    Dataset ─┬─▶ features ─▶ heads (probe, mlp) ─────────────────┐
     Weights ─┘   (cached)          │                             ├─▶ Trained ─▶ adapt ─▶ finetune
-                                   └─▶ cuts, inputs ─▶ loop ─────┘                      │
+                                   └─▶ inputs ─▶ descent ────────┘                      │
                                        (tail trained by gradients)     classifier.safetensors, evaluation.json,
                                                                        data.json, finetune.json
 

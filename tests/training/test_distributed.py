@@ -17,8 +17,9 @@ from edgetl.device.values import Preprocess
 from edgetl.errors import UsageError
 from edgetl.files import sha256_file
 from edgetl.progress import Silent
-from edgetl.training import distributed, features
+from edgetl.training import distributed
 from edgetl.training.distributed import ALONE, World, joined
+from edgetl.training.features import extraction
 from tests.photos import Remarks, photo
 from tests.training.two_processes import REPOSITORY, torchrun
 
@@ -33,7 +34,8 @@ import numpy as np
 import torch
 
 from edgetl.device.cores import cores_allowed
-from edgetl.training import distributed, features
+from edgetl.training import distributed
+from edgetl.training.features import extraction
 from edgetl.training.distributed import joined
 from tests.photos import Remarks
 from tests.training.test_distributed import SMALL, backbone_features
@@ -70,19 +72,19 @@ with joined() as world:
 """
 
 
-def backbone_features(folder: Path, world: World, progress: Remarks) -> features.Features:
+def backbone_features(folder: Path, world: World, progress: Remarks) -> extraction.Features:
     """Return the features of the images in ``folder`` from a small network, by the way that every training goes."""
     import torch
     from torch import nn
 
-    from edgetl.training import forward
+    from edgetl.training.features import forward
 
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
-    source = features.Source("weights", "arch", SMALL)
+    source = extraction.Source("weights", "arch", SMALL)
     paths = sorted(folder.glob("*.png"))
     hashes = [sha256_file(path) for path in paths]
-    return features.extract(
+    return extraction.extract(
         source,
         paths,
         hashes,

@@ -15,9 +15,10 @@ from edgetl.artifacts import FinetuneResult  # noqa: E402
 from edgetl.dataset import Dataset  # noqa: E402
 from edgetl.errors import DataError, UsageError, WeightsError  # noqa: E402
 from edgetl.evaluation import Evaluation  # noqa: E402
-from edgetl.training import forward, probe  # noqa: E402
+from edgetl.training.features import forward  # noqa: E402
+from edgetl.training.features.forward import Images  # noqa: E402
 from edgetl.training.finetune import finetune, inputs_hash, read_data  # noqa: E402
-from edgetl.training.forward import Images  # noqa: E402
+from edgetl.training.heads import probe  # noqa: E402
 from edgetl.training.hyper import Hyper  # noqa: E402
 from edgetl.training.settings import FinetuneSettings  # noqa: E402
 from tests.photos import Remarks, class_folders  # noqa: E402

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgetl.training.plan import Examples
+from edgetl.training.descent.plan import Examples
 
 
 class Points:

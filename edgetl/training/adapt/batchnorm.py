@@ -12,8 +12,8 @@ import numpy as np
 from edgetl import weights
 from edgetl.errors import UsageError
 from edgetl.pixels import Pixels, iter_pixels
-from edgetl.training import batchnorm
 from edgetl.training.adapt.problem import Network, Problem
+from edgetl.training.features import batchnorm
 
 # Images of each domain that the statistics are of; beyond, they hardly change.
 IMAGES, BATCH = 512, 32

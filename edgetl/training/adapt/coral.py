@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from edgetl.device.cores import cores_allowed
-from edgetl.training import head_fit
 from edgetl.training.adapt.problem import Network, Problem
-from edgetl.training.features import Features
+from edgetl.training.features.extraction import Features
+from edgetl.training.heads.fitting import fit_head
 from edgetl.training.threads import torch_threads
 
 # The part of all correlations that is given up.
@@ -47,7 +47,7 @@ def adapt(problem: Problem) -> Network:
     moved = aligned(source, target)
     hyper = replace(task.hyper, epochs=None, batch=None, rate=None, patience=None)
     classes = len(task.dataset.classes)
-    fitted = head_fit.fit_head(moved, problem.labels, task.head, classes, hyper, task.seed, task.progress)
+    fitted = fit_head(moved, problem.labels, task.head, classes, hyper, task.seed, task.progress)
     return replace(problem.network, head=fitted.tensors)
 
 

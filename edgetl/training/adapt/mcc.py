@@ -21,12 +21,14 @@ from torch import Tensor, nn
 from edgetl import classifier, weights
 from edgetl.device.cores import cores_allowed
 from edgetl.errors import UsageError
-from edgetl.training import cuts, inputs, optimizer, schedule, tuning
 from edgetl.training.adapt import coral
 from edgetl.training.adapt.problem import Network, Problem
-from edgetl.training.inputs import Inputs, Photos
+from edgetl.training.descent import optimizer, schedule
+from edgetl.training.descent.optimizer import Group
+from edgetl.training.inputs import cuts
+from edgetl.training.inputs.feed import Inputs, Photos, of_activations, of_pixels
 from edgetl.training.objective import Objective, class_weights
-from edgetl.training.optimizer import Group
+from edgetl.training.strategies import tuning
 from edgetl.training.threads import torch_threads
 
 STEP = "adapt by mcc"
@@ -153,5 +155,5 @@ def _inputs(
 ) -> contextlib.AbstractContextManager[Inputs]:
     photos, task = Photos(paths, hashes, problem.task.backbone.preprocess), problem.task
     if trunk is None:
-        return contextlib.nullcontext(inputs.of_pixels(photos, "none", task.seed))
-    return inputs.of_activations(trunk, photos, "none", 0, task.seed, task.progress)
+        return contextlib.nullcontext(of_pixels(photos, "none", task.seed))
+    return of_activations(trunk, photos, "none", 0, task.seed, task.progress)

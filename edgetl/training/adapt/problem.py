@@ -12,9 +12,9 @@ from torch import Tensor
 
 from edgetl import classifier, heads, weights
 from edgetl.pixels import Pixels
-from edgetl.training import features, forward, frozen
 from edgetl.training.adapt.target import Target
-from edgetl.training.features import Features
+from edgetl.training.features import extraction, forward, frozen
+from edgetl.training.features.extraction import Features
 from edgetl.training.task import Logits, Task
 from edgetl.training.threads import torch_threads
 from edgetl.weights import Weights
@@ -70,11 +70,11 @@ class Problem:
         task = self.task
         key = frozen.source(backbone, task.backbone)
 
-        def make(sample: Pixels) -> features.Forward:
+        def make(sample: Pixels) -> extraction.Forward:
             network = weights.attach(backbone, task.backbone)
             return forward.fastest(network, key.preprocess, key.onnx, sample, task.progress)
 
-        return features.extract(key, paths, hashes, task.backbone.features, make, task.progress)
+        return extraction.extract(key, paths, hashes, task.backbone.features, make, task.progress)
 
     def logits(self, head: Mapping[str, Tensor], given: Features) -> Logits:
         """Return the logits of features, float32 (images, classes)."""

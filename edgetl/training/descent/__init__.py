@@ -1,0 +1,1 @@
+"""Training by gradients: the loop, what it keeps, and how a task becomes one."""

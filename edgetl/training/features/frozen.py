@@ -1,0 +1,60 @@
+"""Features of a data set's images from a frozen backbone: what every strategy that trains only a head begins with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+from edgetl import weights
+from edgetl.backbones import Backbone
+from edgetl.dataset import Dataset, ImageRef
+from edgetl.pixels import Pixels, iter_pixels
+from edgetl.progress import Progress
+from edgetl.training.distributed import ALONE, World
+from edgetl.training.features import batchnorm, extraction, forward
+from edgetl.weights import Weights
+
+SETTLING_IMAGES, SETTLING_BATCH = 256, 32
+
+
+def source(of: Weights, backbone: Backbone) -> extraction.Source:
+    """Return under what the backbone's features and its exported file are cached."""
+    return extraction.Source(of.digest(), backbone.name, backbone.preprocess)
+
+
+def extract(
+    of: Weights,
+    backbone: Backbone,
+    dataset: Dataset,
+    images: Sequence[ImageRef],
+    progress: Progress,
+    *,
+    view: extraction.View | None = None,
+    world: World = ALONE,
+) -> extraction.Features:
+    """Return the features of ``images``, float32 of shape (images, ``backbone.features``), from the cache if there.
+
+    ``view`` augments the images; each process of ``world`` computes its share.
+    """
+    key = source(of, backbone)
+
+    def make(sample: Pixels) -> extraction.Forward:
+        network = weights.attach(of, backbone)
+        return forward.fastest(network, key.preprocess, key.onnx, sample, progress)
+
+    hashes = [image.sha256 for image in images]
+    paths, width = dataset.paths(images), backbone.features
+    return extraction.extract(key, paths, hashes, width, make, progress, view=view, world=world)
+
+
+def settled(of: Weights, backbone: Backbone, dataset: Dataset, seed: int) -> Weights:
+    """Return random weights with BatchNorm statistics of the training images, without which they pass nothing on."""
+    network = weights.attach(of, backbone)
+    images = random.Random(seed).sample(dataset.train, min(SETTLING_IMAGES, len(dataset.train)))  # noqa: S311
+    batches = iter_pixels(dataset.paths(images), backbone.preprocess, batch=SETTLING_BATCH)
+    # A last batch of one image has no variance.
+    whole = islice((pixels for _, pixels in batches), max(1, len(images) // SETTLING_BATCH))
+    batchnorm.reestimate(network, whole, backbone.preprocess)
+    return replace(of, tensors=network.state_dict())

@@ -1,0 +1,1 @@
+"""What a thawed network is fed with: where the backbone is cut, and augmented pictures or kept activations."""
