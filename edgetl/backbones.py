@@ -109,10 +109,10 @@ def build(chosen: Backbone) -> nn.Module:
     It maps float NCHW images, normalized, to features of shape (N, ``chosen.features``).
     """
     from torch import nn
-    from torchvision.models import get_model
 
-    options = WITHOUT_AUXILIARY if chosen.auxiliary else {}
-    network: nn.Module = get_model(chosen.name, weights=None, **options)
+    from edgetl import torchvision_networks
+
+    network = torchvision_networks.build(chosen.name, **(WITHOUT_AUXILIARY if chosen.auxiliary else {}))
     network.set_submodule(chosen.head, nn.Identity())
     return network
 
@@ -121,8 +121,10 @@ def build_empty(chosen: Backbone) -> nn.Module:
     """Return the same network without memory for its weights, which spares making random ones: to load others into."""
     import torch
 
+    from edgetl import torchvision_networks
+
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), torchvision_networks.not_random():
             return build(chosen)
     except NotImplementedError:
         # RegNet computes its widths with tensors, which must hold something.

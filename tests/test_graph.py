@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from edgetl.device.values import Preprocess  # noqa: E402
 from edgetl.errors import ExportError  # noqa: E402
-from edgetl.graph import global_pool, input_scale, metadata  # noqa: E402
+from edgetl.graph import global_pool, input_scale, metadata, norm_gemm  # noqa: E402
 from edgetl.graph.clean import clean  # noqa: E402
 from edgetl.graph.image_input import take_images  # noqa: E402
 from edgetl.graph.rewrite import Rewrite, rewrite  # noqa: E402
@@ -59,6 +59,27 @@ def _scaled(group: int = 1, scale: Any = SCALE, extra_reader: bool = False) -> A
     return _model(nodes, {"scale": scale, "kernel": kernel})
 
 
+def _normed(trans: int = 1, alpha: float = 1.0, extra_reader: bool = False) -> Any:
+    pooled = [helper.make_node("GlobalAveragePool", ["x"], ["p"]), helper.make_node("Flatten", ["p"], ["f"])]
+    norm = helper.make_node("BatchNormalization", ["f", "scale", "shift", "mean", "variance"], ["n"], epsilon=1e-3)
+    gemm = helper.make_node("Gemm", ["n", "weight", "bias"], ["g"], transB=trans, alpha=alpha)
+    weight, (scale, shift, mean) = RANDOM.standard_normal((5, 3)), RANDOM.standard_normal((3, 3))
+    constants = {
+        "scale": scale,
+        "shift": shift,
+        "mean": mean,
+        "variance": RANDOM.uniform(0.5, 2, 3),
+        "weight": weight if trans else weight.T,
+        "bias": RANDOM.standard_normal(5),
+    }
+    nodes = [*pooled, norm, gemm]
+    if extra_reader:
+        nodes += [helper.make_node("Concat", ["g", "n"], ["y"], axis=1)]
+    else:
+        gemm.output[0] = "y"
+    return _model(nodes, {name: array.astype(np.float32) for name, array in constants.items()})
+
+
 def _run(model: Any, inputs: Any) -> Any:
     session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: inputs})[0]
@@ -72,6 +93,8 @@ PATTERNS: list[tuple[Rewrite, Any, str]] = [
     (global_pool, lambda: _mean([2, 3]), "ReduceMean"),
     (global_pool, lambda: _mean([-1, -2]), "ReduceMean"),
     (input_scale, _scaled, "Mul"),
+    (norm_gemm, _normed, "BatchNormalization"),
+    (norm_gemm, lambda: _normed(trans=0), "BatchNormalization"),
 ]
 ELSEWHERE: list[tuple[Rewrite, Any]] = [
     (global_pool, lambda: _mean([2, 3], keepdims=0)),
@@ -81,6 +104,8 @@ ELSEWHERE: list[tuple[Rewrite, Any]] = [
     (input_scale, lambda: _scaled(extra_reader=True)),
     (input_scale, lambda: _scaled(scale=RANDOM.standard_normal((1, 3, 8, 8)).astype(np.float32))),
     (input_scale, lambda: _mean([2, 3])),
+    (norm_gemm, lambda: _normed(alpha=0.5)),
+    (norm_gemm, lambda: _normed(extra_reader=True)),
 ]
 
 

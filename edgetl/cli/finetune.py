@@ -29,9 +29,6 @@ def finetune(as_json: bool, **given: Any) -> None:
     """Train a new head on a pretrained backbone, on your images."""
     from edgetl import run as runs
     from edgetl.cli.training import settings
-    from edgetl.evaluation import Evaluation
-    from edgetl.report import terminal
-    from edgetl.report.json import as_object
     from edgetl.training.distributed import told
     from edgetl.training.finetune import finetune as stage
 
@@ -41,4 +38,9 @@ def finetune(as_json: bool, **given: Any) -> None:
     if not told().leads:
         return
     runs.remember(chosen.run)
+    # Late, and not with the others: by now the stage has imported what these need while it had to wait.
+    from edgetl.evaluation import Evaluation
+    from edgetl.report import terminal
+    from edgetl.report.json import as_object
+
     output.show(as_object(result), as_json, lambda: terminal.finetune(result, Evaluation.load(chosen.run)))

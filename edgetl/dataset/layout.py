@@ -81,21 +81,24 @@ def _class(folder: Path, split: Split | None) -> Iterator[Found]:
     if not is_text(label):
         name = label.encode("utf-8", "replace").decode()
         raise DataError(f"The name of the class folder {folder.parent}/{name} is not UTF-8. Rename it.")
-    files = list(_files(folder, frozenset()))
+    files = list(files_below(folder))
     if not files:
         raise DataError(f"The class folder {folder} holds no files. Add images of this class, or remove the folder.")
     return iter([Found(path, label, split) for path in files])
 
 
-def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """Yield the files below ``folder``, following links but never back into a folder that we are inside of."""
+def files_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """Yield the files below ``folder`` in the order of their names; raises DataError where it cannot be read.
+
+    Links are followed, but never back into a folder that we are inside of: those are ``above``, by device and inode.
+    """
     status = folder.stat()
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
     for entry in _entries(folder):
         if _is_folder(entry):
-            yield from _files(Path(entry.path), above | {here})
+            yield from files_below(Path(entry.path), above | {here})
         else:
             yield Path(entry.path)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
 
 MAX_IMAGES = 1_000_000
 
@@ -86,7 +87,7 @@ def paired(labels: ArrayLike, baseline: ArrayLike, candidate: ArrayLike, *, conf
 
 def mcnemar(lost: int, won: int) -> float:
     """Return McNemar's exact two-sided p: how likely so uneven a split of the discordant images is by chance."""
-    return float(stats.binomtest(lost, lost + won).pvalue) if lost + won else 1.0
+    return float(scipy.stats.binomtest(lost, lost + won).pvalue) if lost + won else 1.0
 
 
 def tango_interval(lost: int, won: int, images: int, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -99,7 +100,7 @@ def tango_interval(lost: int, won: int, images: int, *, confidence: float = 0.95
     """
     if min(lost, won) < 0 or images <= 0 or lost + won > images:
         raise ValueError(f"{lost} lost and {won} won of {images} images is impossible")
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
     difference = (lost - won) / images
 
     def low_end(delta: float) -> float:
@@ -108,8 +109,8 @@ def tango_interval(lost: int, won: int, images: int, *, confidence: float = 0.95
     def high_end(delta: float) -> float:
         return _score(lost, won, images, delta) + z
 
-    low = -1.0 if difference <= -1.0 else float(optimize.brentq(low_end, -1.0, difference))
-    high = 1.0 if difference >= 1.0 else float(optimize.brentq(high_end, difference, 1.0))
+    low = -1.0 if difference <= -1.0 else float(scipy.optimize.brentq(low_end, -1.0, difference))
+    high = 1.0 if difference >= 1.0 else float(scipy.optimize.brentq(high_end, difference, 1.0))
     return (low, high)
 
 

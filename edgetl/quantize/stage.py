@@ -116,4 +116,7 @@ def _remark(target: Target, contest: Contest, progress: Progress) -> None:
     if contest.baseline.setback is not None:
         progress.remark(f"{contest.baseline.candidate.name} cannot run here: {contest.baseline.setback.reason}")
     elif contest.machine and not targets.matches(target, contest.machine):
-        progress.remark(f"This machine is no {target.name}: the latency shown is that of {contest.machine.get('cpu')}.")
+        progress.remark(
+            f"This machine is not what target {target.name} describes: "
+            f"the latency shown is that of {contest.machine.get('cpu')}."
+        )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 # The folder of a run that holds the checkpoint and the metrics of a long training.
 TRAINING = "training"
 NEEDED = ("torch", "torchvision", "safetensors", "onnx")
+# What takes long to import and is needed before anything is trained.
+IMPORTED = ("edgetl.training.strategies", "edgetl.torchvision_networks")
+# What is needed in the end, and takes time as well.
+EVALUATION = "edgetl.evaluation"
 
 
 def read_data(settings: FinetuneSettings, progress: Progress) -> Dataset:
@@ -58,23 +65,21 @@ def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | 
     start = time.perf_counter()
     backbone, head = backbones.backbone(settings.arch), heads.parse(settings.head)
     _require_torch()
-    with joined() as world:
+    with joined() as world, _importing(*IMPORTED, EVALUATION) as importing:
         progress = world.progress(progress)
         from edgetl.training.phases import Phases
 
         phases = Phases()
-        with ThreadPoolExecutor(1) as pool:
-            # It takes as long as looking at a few hundred images, and neither keeps both cores busy.
-            importing = pool.submit(importlib.import_module, "edgetl.training.strategies")
-            if dataset is None:
-                with phases("data"):
-                    # The demo images are drawn once, and what one process looked at is in the cache of the next.
-                    dataset = world.first_here(lambda: read_data(settings, progress))
-            if world.broadcast(dataset.sha256) != dataset.sha256:
-                raise UsageError("The processes see different images at --data. Give all machines the same files.")
-            inputs = inputs_hash(settings, dataset)
-            with phases("import torch"):
-                importing.result()
+        if dataset is None:
+            with phases("data"):
+                # The demo images are drawn once, and what one process looked at is in the cache of the next.
+                dataset = world.first_here(lambda: read_data(settings, progress))
+        if world.broadcast(dataset.sha256) != dataset.sha256:
+            raise UsageError("The processes see different images at --data. Give all machines the same files.")
+        inputs = inputs_hash(settings, dataset)
+        with phases("import torch"):
+            for name in IMPORTED:
+                importing[name].result()
         from edgetl.training import task as tasks
         from edgetl.training.strategies import STRATEGIES
 
@@ -187,6 +192,19 @@ def _saved(
         )
         result.save(folder)
     return result
+
+
+@contextlib.contextmanager
+def _importing(*names: str) -> Iterator[Mapping[str, Future[ModuleType]]]:
+    """Import modules one after the other, in a thread that nobody waits for where the block ends.
+
+    It takes as long as looking at a few hundred images, and neither keeps both cores busy.
+    """
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield {name: pool.submit(importlib.import_module, name) for name in names}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _require_torch() -> None:

@@ -18,7 +18,7 @@ from edgetl.cli import main
 from edgetl.progress import Silent
 from tests.photos import class_folders
 
-COMMAND = (sys.executable, "-c", "from edgetl.cli import main; main(prog_name='edgetl')")
+COMMAND = (sys.executable, "-m", "edgetl")
 COLOURS = ("blue", "green", "red")
 
 

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgetl import classifier, heads, weights
-from edgetl.pixels import Pixels
+from edgetl import classifier, heads
 from edgetl.training.adapt.target import Target
-from edgetl.training.features import extraction, forward, frozen
+from edgetl.training.features import frozen
 from edgetl.training.features.extraction import Features
 from edgetl.training.task import Logits, Task
 from edgetl.training.threads import torch_threads
@@ -67,14 +66,7 @@ class Problem:
 
     def of(self, backbone: Weights, paths: Sequence[Path], hashes: Sequence[str]) -> Features:
         """Return the features of images; raises DataError for one that cannot be decoded."""
-        task = self.task
-        key = frozen.source(backbone, task.backbone)
-
-        def make(sample: Pixels) -> extraction.Forward:
-            network = weights.attach(backbone, task.backbone)
-            return forward.fastest(network, key.preprocess, key.onnx, sample, task.progress)
-
-        return extraction.extract(key, paths, hashes, task.backbone.features, make, task.progress)
+        return frozen.of_files(backbone, self.task.backbone, paths, hashes, self.task.progress)
 
     def logits(self, head: Mapping[str, Tensor], given: Features) -> Logits:
         """Return the logits of features, float32 (images, classes)."""

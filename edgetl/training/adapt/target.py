@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def _references(paths: Sequence[Path], hashes: Sequence[str], labels: Sequence[s
 def _target(folder: Path, judged: Collection[str], progress: Progress) -> Target:
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}. Check the path given to --adapt-to.")
-    paths = list(_files(folder, frozenset()))
+    paths = list(layout.files_below(folder))
     if not paths:
         raise DataError(f"The folder {folder}, given to --adapt-to, is empty. Put images of the new domain into it.")
     usable, skipped = _usable(paths, folder, progress)
@@ -130,26 +130,3 @@ def _usable(paths: Sequence[Path], root: Path, progress: Progress) -> tuple[dict
         # Names that are no UTF-8 are skipped, but they still have to be printed.
         progress.remark(text.encode("utf-8", "replace").decode())
     return {index: look.sha256 for index, look in enumerate(looked) if not look.reason}, skipped
-
-
-def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """Yield the files below ``folder``, following links but never back into a folder that we are inside of."""
-    status = folder.stat()
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        return
-    try:
-        with os.scandir(folder) as entries:
-            kept = sorted((entry for entry in entries if _counts(entry.name)), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"The folder {folder} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-    for entry in kept:
-        path = Path(entry.path)
-        if path.is_dir():
-            yield from _files(path, above | {here})
-        else:
-            yield path
-
-
-def _counts(name: str) -> bool:
-    return not name.startswith(".") and name not in layout.IGNORED

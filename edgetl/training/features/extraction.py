@@ -26,6 +26,7 @@ from edgetl.device.values import Preprocess
 from edgetl.files import cache_dir, replacing
 from edgetl.pixels import Change, Pixels, iter_pixels
 from edgetl.progress import Progress
+from edgetl.training.augment import augment, recipe
 from edgetl.training.distributed import ALONE, World
 from edgetl.training.features import cache
 
@@ -53,8 +54,10 @@ class View:
 
     @property
     def key(self) -> str:
-        """The name of this view in the cache."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        """The name of this view in the cache: another one when its augmentation comes to do something else."""
+        what = recipe(self.name)
+        told = [asdict(self), None if what is None else asdict(what)]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     def seed_of(self, sha256: str) -> np.random.SeedSequence:
         """Return what the random choices for an image come from: its content, whatever its name and place."""
@@ -137,8 +140,6 @@ def _decoded(
     change: Change | None = None
     decoded = preprocess
     if view is not None:
-        from edgetl.training.augment import augment
-
         # All of the image's shorter side, for the augmentation to choose from.
         decoded = replace(preprocess, crop=preprocess.resize)
 

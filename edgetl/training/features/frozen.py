@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 from edgetl import weights
 from edgetl.backbones import Backbone
@@ -34,9 +35,25 @@ def extract(
     view: extraction.View | None = None,
     world: World = ALONE,
 ) -> extraction.Features:
-    """Return the features of ``images``, float32 of shape (images, ``backbone.features``), from the cache if there.
+    """Return the features of ``images`` of a data set; see `of_files`."""
+    hashes = [image.sha256 for image in images]
+    return of_files(of, backbone, dataset.paths(images), hashes, progress, view=view, world=world)
 
-    ``view`` augments the images; each process of ``world`` computes its share.
+
+def of_files(
+    of: Weights,
+    backbone: Backbone,
+    paths: Sequence[Path],
+    hashes: Sequence[str],
+    progress: Progress,
+    *,
+    view: extraction.View | None = None,
+    world: World = ALONE,
+) -> extraction.Features:
+    """Return the features of images, float32 of shape (images, ``backbone.features``), from the cache if there.
+
+    ``hashes`` are the SHA-256 of the files; ``view`` augments the images; each process of ``world`` computes its share.
+    Raises DataError for an image that cannot be decoded.
     """
     key = source(of, backbone)
 
@@ -44,9 +61,7 @@ def extract(
         network = weights.attach(of, backbone)
         return forward.fastest(network, key.preprocess, key.onnx, sample, progress)
 
-    hashes = [image.sha256 for image in images]
-    paths, width = dataset.paths(images), backbone.features
-    return extraction.extract(key, paths, hashes, width, make, progress, view=view, world=world)
+    return extraction.extract(key, paths, hashes, backbone.features, make, progress, view=view, world=world)
 
 
 def settled(of: Weights, backbone: Backbone, dataset: Dataset, seed: int) -> Weights:

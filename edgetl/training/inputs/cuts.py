@@ -53,15 +53,24 @@ def stages(network: nn.Module, side: int) -> int:
 
 def split(network: nn.Module, backbone: Backbone, unfrozen: int) -> Cut:
     """Return ``network``, a ``backbone``, cut before its last ``unfrozen`` stages; raises UsageError for too many."""
+    trunk, tail = _halves(network, backbone, unfrozen)
+    return Cut(None if trunk is None else trunk.eval().requires_grad_(False), _trainable(tail))
+
+
+def parameters(network: nn.Module, backbone: Backbone, unfrozen: int) -> frozenset[str]:
+    """Return the names of the parameters in the last ``unfrozen`` stages; raises UsageError for too many."""
+    return frozenset(name for name, _ in _halves(network, backbone, unfrozen)[1].named_parameters())
+
+
+def _halves(network: nn.Module, backbone: Backbone, unfrozen: int) -> tuple[nn.Module | None, nn.Module]:
     traced = _trace(network)
     boundaries = _boundaries(traced, backbone.preprocess.crop)
     count = len(boundaries) + 1
     if not 1 <= unfrozen <= count:
         raise UsageError(f"Cannot unfreeze {unfrozen} stages: {backbone.name} has {count}. Choose from 1 to {count}.")
     if unfrozen == count:
-        return Cut(None, _trainable(network))
-    trunk, tail = _parts(traced, boundaries[-unfrozen])
-    return Cut(trunk.eval().requires_grad_(False), _trainable(tail))
+        return None, network
+    return _parts(traced, boundaries[-unfrozen])
 
 
 def _trainable(module: nn.Module) -> nn.Module:

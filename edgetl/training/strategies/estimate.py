@@ -9,7 +9,6 @@ import torch
 
 from edgetl import weights
 from edgetl.device.cores import cores_allowed
-from edgetl.pixels import iter_pixels
 from edgetl.training.inputs import cuts
 from edgetl.training.strategies import tuning
 from edgetl.training.strategies.tuning import Choices, Start
@@ -28,27 +27,24 @@ def seconds(task: Task, start: Start, stages: int, choices: Choices) -> float:
     cut = cuts.split(weights.attach(start.source, task.backbone), task.backbone, stages)
     device = task.world.device
     module = tuning.assembled(task, cut.tail, start.head.tensors).to(device).to(memory_format=torch.channels_last)
-    paths = task.dataset.paths(start.fit[:IMAGES])
-    began = time.perf_counter()
-    ((_, decoded),) = iter_pixels(paths, task.backbone.preprocess, batch=IMAGES)
-    decode = (time.perf_counter() - began) / len(paths)
-    # What the pictures show does not change how long they take.
-    pixels = torch.rand(len(paths), 3, *decoded.shape[1:3], device=device)
-    pixels = pixels.contiguous(memory_format=torch.channels_last)
-    fit, stopping, trunk = len(start.fit), len(start.stopping), 0.0
+    images = start.fit[:IMAGES]
+    first, others = range(len(images) // 2), range(len(images) // 2, len(images))
+    with tuning.inputs(task, images, cut.trunk, chosen, chosen.views) as inputs:
+        # The first ones also make ready: they export the frozen layers and compare them.
+        pieces = list(inputs.batches(0, [first]))
+        began = time.perf_counter()
+        pieces += inputs.batches(0, [others])
+        made = (time.perf_counter() - began) / len(others)
+    batch = torch.cat(pieces).to(device)
     with torch_threads(cores_allowed()), torch.random.fork_rng(devices=[]):
-        inputs = pixels
-        if cut.trunk is not None:
-            frozen = cut.trunk.to(device)
-            with torch.no_grad():
-                inputs = frozen(pixels)
-                trunk = _each(lambda: frozen(pixels), len(paths), device)
-        forward = _each(lambda: module(inputs), len(paths), device)
-        step = _each(lambda: torch.autograd.backward(module(inputs).sum()), len(paths), device)
+        with torch.no_grad():
+            forward = _each(lambda: module(batch), len(images), device)
+        step = _each(lambda: torch.autograd.backward(module(batch).sum()), len(images), device)
+    fit, stopping = len(start.fit), len(start.stopping)
     epochs = chosen.epochs * (fit * step + stopping * forward)
-    once = (fit * (chosen.views + 1) + stopping) * (decode + trunk)
-    each = chosen.epochs * (fit + stopping) * decode
-    total = epochs + (each if cut.trunk is None else once)
+    # Of a frozen trunk all views of an image are made once, of its plain image one is.
+    once = fit * made + stopping * made / max(1, chosen.views)
+    total = epochs + (chosen.epochs * (fit + stopping) * made if cut.trunk is None else once)
     return task.world.broadcast(total / task.world.size)
 
 

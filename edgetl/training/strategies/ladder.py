@@ -19,10 +19,10 @@ image at a time would hardly change the choice, and with it hardly the optimism.
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Values = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def better(cheap: Values, dear: Values) -> bool:
     """Return whether the errors ``dear`` (images,) are smaller than ``cheap`` by more than chance."""
     gain = np.concatenate([cheap - dear, [1.0, -1.0]])
     error = gain.std() / math.sqrt(len(gain))
-    return bool(gain.mean() > stats.norm.ppf(1 - LEVEL) * error)
+    return bool(gain.mean() > NormalDist().inv_cdf(1 - LEVEL) * error)
 
 
 def can_be_beaten(values: Values) -> bool:

@@ -156,8 +156,8 @@ def tune(task: Task, start: Start, stages: int, choices: Choices, folder: Path, 
     key = run.digest(__version__, data, task.backbone.name, start.source.digest(), settings)
     with contextlib.ExitStack() as stack:
         stack.enter_context(task.phases("train"))
-        fit = stack.enter_context(_inputs(task, start.fit, cut.trunk, chosen, chosen.views))
-        stopping = stack.enter_context(_inputs(task, start.stopping, cut.trunk, chosen, 0))
+        fit = stack.enter_context(inputs(task, start.fit, cut.trunk, chosen, chosen.views))
+        stopping = stack.enter_context(inputs(task, start.stopping, cut.trunk, chosen, 0))
         left = None if budget_s is None else budget_s - (time.perf_counter() - began)
         session = Session(folder, key, task.progress, task.resume, task.world, left)
         examples = Examples(fit, labels(task, start.fit)), Examples(stopping, labels(task, start.stopping))
@@ -193,8 +193,8 @@ def _roles(task: Task) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
     fit, stopping = stopping_images(task.dataset, task.seed)
     if not stopping:
         raise UsageError(
-            "No image is left to stop a training by: every class has a single training image. Add some, or choose "
-            "--strategy probe."
+            "No image is left to stop a training by: no class has two training images beside those that are judged by. "
+            "Add some, or choose --strategy probe."
         )
     return fit, stopping
 
@@ -220,15 +220,16 @@ def _groups(task: Task, network: nn.Module, module: nn.Module, stages: int, chos
     yield Group("head", seen, chosen.rate)
     fall = FALL if chosen.backbone < 1 else 1.0
     for stage in range(1, stages + 1):
-        tail = cuts.split(network, task.backbone, stage).tail
-        names = frozenset(f"{classifier.BACKBONE}{name}" for name, _ in tail.named_parameters())
+        own = cuts.parameters(network, task.backbone, stage)
+        names = frozenset(f"{classifier.BACKBONE}{name}" for name in own)
         yield Group(f"stage -{stage}", names - seen, chosen.rate * chosen.backbone * math.pow(fall, stage - 1))
         seen |= names
 
 
-def _inputs(
+def inputs(
     task: Task, images: Sequence[ImageRef], trunk: nn.Module | None, chosen: Choices, views: int
 ) -> contextlib.AbstractContextManager[Inputs]:
+    """Return what the rest of the network is fed with, for ``images``: pixels, or so many views' activations."""
     photos = Photos(task.dataset.paths(images), [image.sha256 for image in images], task.backbone.preprocess)
     if trunk is None:
         return contextlib.nullcontext(of_pixels(photos, chosen.augment, task.seed))

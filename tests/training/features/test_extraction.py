@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 import tracemalloc
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from edgetl import pixels as decoding
 from edgetl.device.values import Preprocess
 from edgetl.files import cache_dir, sha256_file
 from edgetl.pixels import Pixels
+from edgetl.training.augment import Recipe
 from edgetl.training.features import cache, extraction
 from edgetl.training.features.extraction import Source, View
 from tests.photos import Remarks, photo
@@ -135,7 +134,7 @@ def shifted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Pixels, int]]:
         given.append((pixels, grey))
         return np.minimum(pixels[:size, :size].astype(int) + grey, 255).astype(np.uint8)
 
-    monkeypatch.setitem(sys.modules, "edgetl.training.augment", SimpleNamespace(augment=augment))
+    monkeypatch.setattr(extraction, "augment", augment)
     return given
 
 
@@ -211,3 +210,9 @@ def test_memory_does_not_grow_with_the_number_of_images(paths: list[Path], monke
     tracemalloc.stop()
     assert pixels > 350 << 20
     assert peak < 150 << 20
+
+
+def test_a_changed_augmentation_is_another_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = View("light", 0, 0).key
+    monkeypatch.setattr(extraction, "recipe", {"light": Recipe(area=0.5, aspect=1.1)}.__getitem__)
+    assert View("light", 0, 0).key != before

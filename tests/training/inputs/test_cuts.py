@@ -139,7 +139,8 @@ def test_dropout_and_dropped_layers_work_in_a_training_tail_only(name: str) -> N
         for module in cut.tail.modules():
             if not isinstance(module, nn.BatchNorm2d):
                 module.training = True
-        results = [cut.tail(activations.clone()) for _ in range(4)]
+        torch.manual_seed(0)
+        results = [cut.tail(activations.clone()) for _ in range(16)]
         assert not all(torch.equal(each, results[0]) for each in results)
         cut.tail.eval()
         assert torch.equal(cut.tail(activations.clone()), cut.tail(activations.clone()))
