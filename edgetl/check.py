@@ -15,7 +15,7 @@ from edgetl.artifacts import Accuracy, CheckResult, Flip, Latency, QuantizeResul
 from edgetl.dataset import Dataset, judging_images
 from edgetl.device.values import Preprocess
 from edgetl.errors import UsageError, nearest
-from edgetl.files import sha256_file, write_text
+from edgetl.files import replacing_together, sha256_file, write_text
 from edgetl.judge import Verdict, judge, judge_latency
 from edgetl.measure.accuracy import PairedAccuracy, Predictions, paired, predictions
 from edgetl.measure.interleave import Samples, interleave
@@ -100,7 +100,6 @@ def check(settings: CheckSettings, progress: Progress) -> CheckResult:
     identical = _identity(baseline) == _identity(candidate)
     verdict = SAME if identical else judge(latency, accuracy, budgets, floor=floor)
     blocks = {name: each.blocks for name, each in samples.items()}
-    write_text(folder / TIMINGS, json.dumps({"schema_version": 1, "unit": "ns", "inference": blocks}))
     wide = widen(latency, floor)
     result = CheckResult(
         run=str(folder),
@@ -115,7 +114,9 @@ def check(settings: CheckSettings, progress: Progress) -> CheckResult:
         accuracy=_accuracy(accuracy, dataset, answers, budgets),
         timings=TIMINGS,
     )
-    result.save(folder)
+    with replacing_together(folder) as together:
+        write_text(together / TIMINGS, json.dumps({"schema_version": 1, "unit": "ns", "inference": blocks}))
+        result.save(together)
     return result
 
 

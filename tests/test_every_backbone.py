@@ -3,9 +3,9 @@
 Weights are random and pictures few: what is tested is that nothing in the way from a network to a benchmark's row
 depends on which network it is. Stages measure for as short as they can, since no timing is judged here.
 
-The eight VGGs are half a gigabyte each, nine tenths of it in two fully connected layers that are the same in all of
-them. Here these are thin, the convolutions and all that can be seen from outside as ever; EDGETL_WHOLE_VGG=1 takes them
-whole, for two minutes and 6 GiB each.
+The VGGs are half a gigabyte and twenty billion multiplications each, the deep ResNets are large as well. Here they have
+all of their layers, but a quarter of the channels inside; EDGETL_WHOLE_NETWORKS=1 takes them whole, for up to two
+minutes and 6 GiB each.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ pytest.importorskip("onnxruntime")
 import torch
 from PIL import Image
 from torchvision import transforms
+from torchvision.models import vgg
+from torchvision.models.resnet import Bottleneck, ResNet
 
-from edgetl import backbones
 from edgetl import classifier as classifiers
 from edgetl import export as export_stage
+from edgetl import torchvision_networks
 from edgetl.artifacts import BenchResult, ExportResult, FinetuneResult, QuantizeResult
 from edgetl.backbones import BACKBONES, Backbone
 from edgetl.dataset import Dataset, judging_images
@@ -70,8 +72,9 @@ INTERPOLATIONS = {
 # Largest part of what pictures change in the logits that rounding may make: random weights blow it up layer by layer,
 # to 3e-3 in ResNet-152. Another interpolation or another mean changes them by more.
 TOLERANCE = 1e-2
-WHOLE_VGG = bool(os.environ.get("EDGETL_WHOLE_VGG"))
-THIN = 64
+WHOLE = bool(os.environ.get("EDGETL_WHOLE_NETWORKS"))
+THIN = 4
+DEEP_RESNETS = {"resnet50": [3, 4, 6, 3], "resnet101": [3, 4, 23, 3], "resnet152": [3, 8, 36, 3]}
 
 Logits = NDArray[np.float32]
 
@@ -88,19 +91,26 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _thin_vgg(monkeypatch: pytest.MonkeyPatch) -> None:
-    built = backbones.build
+def _thin(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = torchvision_networks.build
 
-    def build(chosen: Backbone) -> torch.nn.Module:
-        network = built(chosen)
-        if chosen.name.startswith("vgg") and not WHOLE_VGG:
-            wide, last = network.get_submodule("classifier.0"), network.get_submodule("classifier.3")
-            assert isinstance(wide, torch.nn.Linear) and isinstance(last, torch.nn.Linear)
-            network.set_submodule("classifier.0", torch.nn.Linear(wide.in_features, THIN))
-            network.set_submodule("classifier.3", torch.nn.Linear(THIN, last.out_features))
+    def build(name: str, **options: object) -> torch.nn.Module:
+        if name in DEEP_RESNETS and not WHOLE:
+            return ResNet(Bottleneck, DEEP_RESNETS[name], width_per_group=64 // THIN)
+        network = whole(name, **options)
+        if name.startswith("vgg") and not WHOLE:
+            layers: list[int | str] = []
+            for layer in network.features:
+                if isinstance(layer, torch.nn.Conv2d):
+                    layers.append(layer.out_channels // THIN)
+                elif isinstance(layer, torch.nn.MaxPool2d):
+                    layers.append("M")
+            network.features = vgg.make_layers(layers, batch_norm=name.endswith("_bn"))
+            network.classifier[0] = torch.nn.Linear(512 // THIN * 49, 64)
+            network.classifier[3] = torch.nn.Linear(64, network.classifier[3].out_features)
         return network
 
-    monkeypatch.setattr(backbones, "build", build)
+    monkeypatch.setattr(torchvision_networks, "build", build)
 
 
 @pytest.fixture

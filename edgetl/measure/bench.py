@@ -15,7 +15,7 @@ from edgetl.artifacts import BenchResult, Candidate, QuantizeResult, Row
 from edgetl.dataset import Dataset, judging_images
 from edgetl.device.values import LoadReport, Preprocess, SessionSpec
 from edgetl.errors import MeasureError, WorkerError
-from edgetl.files import write_text
+from edgetl.files import replacing_together, write_text
 from edgetl.measure.accuracy import Labels, Pixels, Predictions, paired, predictions
 from edgetl.measure.interleave import Samples, interleave
 from edgetl.measure.lineup import lineup
@@ -121,7 +121,6 @@ def bench(settings: BenchSettings, progress: Progress) -> BenchResult:
         progress.step("time candidates", 1, 1)
         memory = {each.name: each.worker.peak_rss_bytes() for each in contenders}
         machine = dict(twin.worker.hello.machine) | {"engines": dict(twin.worker.hello.engines)}
-    timings.save(folder / TIMINGS)
     # Against what: the target's baseline, unless that is the very one that cannot run here.
     reference = contenders[0] if contenders[0].candidate == candidates[0] else None
     floor = latency_ratio(timings.inference[TWIN].blocks, timings.inference[contenders[0].name].blocks)
@@ -141,7 +140,9 @@ def bench(settings: BenchSettings, progress: Progress) -> BenchResult:
         rows=tuple(rows.get(each.name) or unavailable_row(each, setbacks[each.name]) for each in candidates),
         timings=TIMINGS,
     )
-    result.save(folder)
+    with replacing_together(folder) as together:
+        timings.save(together / TIMINGS)
+        result.save(together)
     return result
 
 

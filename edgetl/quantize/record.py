@@ -11,7 +11,7 @@ from pathlib import Path
 from edgetl import run as runs
 from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
 from edgetl.errors import RunError
-from edgetl.files import sha256_file, write_text
+from edgetl.files import replacing_together, sha256_file, write_text
 from edgetl.quantize.choose import Choice, choose
 from edgetl.quantize.contest import Contest
 from edgetl.quantize.trial import Trial
@@ -58,8 +58,9 @@ class Record:
         )
         if finished or not self._was_finished():
             raw = json.dumps({"schema_version": 1, "unit": "ns", "pairs": contest.timings})
-            write_text(self.folder / TIMINGS, raw)
-            result.save(self.folder)
+            with replacing_together(self.folder) as together:
+                write_text(together / TIMINGS, raw)
+                result.save(together)
         return result
 
     def _was_finished(self) -> bool:
