@@ -69,6 +69,10 @@ class ExportError(EdgetlError):
     """The exported graph does not compute what the trained classifier computes."""
 
 
+class Interruption(KeyboardInterrupt):
+    """Ctrl-C in a stage that knows what it leaves; the message tells the user how to go on from there."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest known name, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

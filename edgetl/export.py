@@ -112,8 +112,8 @@ def export(settings: ExportSettings, progress: Progress) -> ExportResult:
 
 
 def inputs(trained: FinetuneResult, temperature: float = 1.0) -> str:
-    """Return the hash of all that decides the model."""
-    return runs.digest(__version__, trained.sha256, OPSET, temperature)
+    """Return the hash of all that decides the model, and of the images that the next stages take from the run."""
+    return runs.digest(__version__, trained.inputs, trained.sha256, trained.data_sha256, OPSET, temperature)
 
 
 def export_module(module: nn.Module, preprocess: Preprocess) -> onnx.ModelProto:

@@ -57,6 +57,15 @@ def replacing_together(folder: Path) -> Iterator[Path]:
         raise _unwritable(folder, error) from error
 
 
+def require_place(folder: Path) -> None:
+    """Raise UsageError where no file could be written into ``folder``, which need not be there yet."""
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise _unwritable(folder, NotADirectoryError(errno.ENOTDIR, f"{nearest} is not a folder"))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unwritable(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path``, atomically."""
     with replacing(path) as temporary:
@@ -92,7 +101,7 @@ def data_dir(name: str) -> Path:
 def _unwritable(path: Path, error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UsageError(f"The disk is full: {path} was not written and what was there is unchanged. Free some space.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
         choice = "$EDGETL_CACHE" if path.is_relative_to(cache_dir()) else "--out or --run"
         return UsageError(f"Cannot write {path}: {error.strerror}. Choose another folder with {choice}.")
     return error

@@ -106,6 +106,11 @@ def _thin(monkeypatch: pytest.MonkeyPatch) -> None:
                 elif isinstance(layer, torch.nn.MaxPool2d):
                     layers.append("M")
             network.features = vgg.make_layers(layers, batch_norm=name.endswith("_bn"))
+            for layer in network.features:
+                # As torchvision fills them; what torch does by itself lets the signal fade from layer to layer.
+                if isinstance(layer, torch.nn.Conv2d):
+                    torch.nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                    torch.nn.init.zeros_(layer.bias)
             network.classifier[0] = torch.nn.Linear(512 // THIN * 49, 64)
             network.classifier[3] = torch.nn.Linear(64, network.classifier[3].out_features)
         return network

@@ -20,7 +20,7 @@ from edgetl.artifacts import FinetuneResult  # noqa: E402
 from edgetl.device.values import Preprocess  # noqa: E402
 from edgetl.errors import ExportError, UsageError  # noqa: E402
 from edgetl.evaluation import Evaluation  # noqa: E402
-from edgetl.export import ExportSettings, compare, export, export_module, torch_logits  # noqa: E402
+from edgetl.export import ExportSettings, compare, export, export_module, inputs, torch_logits  # noqa: E402
 from edgetl.graph import metadata  # noqa: E402
 from edgetl.progress import Silent  # noqa: E402
 from tests import trained_run as fixture  # noqa: E402
@@ -286,3 +286,15 @@ def test_every_head_can_be_divided_and_stays_as_it_was() -> None:
         torch.testing.assert_close(0.3 * network(inputs), before)
         assert torch.equal(module(inputs), before)
         assert list(network.state_dict()) == list(module.state_dict())
+
+
+def test_other_images_are_another_input_of_the_stages_that_follow(exported: Path) -> None:
+    from edgetl.quantize import QuantizeSettings
+    from edgetl.quantize.stage import inputs as of_quantize
+
+    trained, model = FinetuneResult.load(exported), runs.exported(exported)
+    before = inputs(trained)
+    for key in ("data_sha256", "inputs"):
+        assert inputs(trained.model_copy(update={key: "0" * 64})) != before
+    settings = QuantizeSettings(exported)
+    assert of_quantize(settings, model.model_copy(update={"inputs": "0" * 64})) != of_quantize(settings, model)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgetl.errors import UsageError
-from edgetl.files import replacing, write_text
+from edgetl.files import replacing, require_place, write_text
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_rubbish(tmp_path: Path) -> None:
@@ -50,3 +50,13 @@ def test_a_folder_that_is_a_file_is_refused_with_a_sentence(tmp_path: Path) -> N
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UsageError, match="Cannot write"):
         write_text(tmp_path / "file" / "result.json", "new")
+
+
+def test_a_place_that_cannot_be_one_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    for path in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "run"):
+        with pytest.raises(UsageError, match=r"notes\.txt is not a folder"):
+            require_place(path)
+    require_place(tmp_path / "not" / "yet" / "there")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["notes.txt"]
+    assert not (tmp_path / "not").exists()

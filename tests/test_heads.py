@@ -63,7 +63,7 @@ def test_another_notation_is_refused(text: str) -> None:
         ("project:8.5+linear", "'8.5' is no size"),
         ("dropout:1+linear", "'1' is no share from 0 to below 1."),
         ("dropout:nan+linear", "'nan' is no share"),
-        ("norm+lineer", "it ends with 'lineer' and not with linear or mlp."),
+        ("norm+lineer", "it ends with 'lineer' and not with linear or, for example, mlp:256."),
     ],
 )
 def test_what_is_wrong_is_said(text: str, reason: str) -> None:

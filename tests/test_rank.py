@@ -6,8 +6,9 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -16,15 +17,19 @@ from edgetl.backbones import backbone
 from edgetl.dataset import Dataset, ImageRef
 from edgetl.errors import DataError, EdgetlError, MeasureError, UsageError, WeightsError
 from edgetl.measure.anchor import Anchored, Model
-from edgetl.measure.statistics import Estimate
+from edgetl.measure.statistics import Estimate, wilson
 from edgetl.measure.worker import local_command
 from edgetl.progress import Progress, Silent
 from edgetl.rank import RankResult, RankSettings, rank, stage
+from edgetl.rank.lineup import validated_images
 from edgetl.rank.pareto import contenders, front, recommended
 from edgetl.rank.values import Contestant, Tried
 from edgetl.report import rank as report
 from tests.cli.hostile import invoke
 from tests.photos import Remarks, class_folders
+
+if TYPE_CHECKING:
+    from edgetl.training.heads.cross_validated import CrossValidated
 
 MS = 1_000_000
 IMAGES = 200
@@ -53,6 +58,15 @@ def target(folder: Path, architecture: str = "") -> str:
     return str(path)
 
 
+def judged(right: int) -> CrossValidated:
+    """Return a cross-validation that had so many of IMAGES right."""
+    from edgetl.training.heads.cross_validated import CrossValidated
+
+    each, logits = np.arange(IMAGES), np.zeros((IMAGES, 2), np.float32)
+    logits[right:, 1] = 1
+    return CrossValidated(each, np.zeros(IMAGES, np.int64), each, logits)
+
+
 def ms(latency: float, **keys: Any) -> Mapping[str, Any]:
     return {"latency_ns": [round(latency * MS)], **keys}
 
@@ -64,14 +78,14 @@ def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scrip
     def follow(script: Script) -> None:
         def validated(
             contestant: Contestant, dataset: Dataset, images: Sequence[ImageRef], seed: int, progress: Progress
-        ) -> tuple[int, int, Path]:
+        ) -> tuple[CrossValidated, Path]:
             progress.step("features", 1, 1)
             said = script[contestant.name]
             if isinstance(said, BaseException):
                 raise said
             path = tmp_path / f"{contestant.name}.json"
             path.write_text(json.dumps(said[1]))
-            return round(said[0] * IMAGES), IMAGES, path
+            return judged(round(said[0] * IMAGES)), path
 
         monkeypatch.setattr(stage, "_validated", validated)
 
@@ -91,11 +105,11 @@ def ranked(
     return rank(settings, progress or Silent())
 
 
-def tried(name: str, accuracy: float, ratio: tuple[float, float, float]) -> Tried:
+def tried(name: str, accuracy: float, ratio: tuple[float, float, float], independent: float = 1000) -> Tried:
     value, low, high = ratio
     model = Model(name, Path(name), 8)
     contestant = Contestant(backbone(CHEAP), "none")
-    return Tried(contestant, model, 1000, round(1000 * accuracy), Estimate(value, low, high, 0.95))
+    return Tried(contestant, model, 1000, round(1000 * accuracy), independent, Estimate(value, low, high, 0.95))
 
 
 def test_on_the_front_is_what_no_other_equals_or_beats_in_both() -> None:
@@ -116,6 +130,71 @@ def test_recommended_is_the_fastest_that_is_not_provably_worse() -> None:
     poor, good, best = tried("poor", 0.80, (1, 1, 1)), tried("good", 0.94, (2, 2, 2)), tried("best", 0.95, (9, 9, 9))
     assert recommended([best, poor, good]) is good
     assert recommended([best, poor]) is best
+
+
+def test_near_identical_images_say_no_more_than_one_of_them() -> None:
+    alone, frames = tried("alone", 0.9, (1, 1, 1)), tried("frames", 0.9, (1, 1, 1), independent=20)
+    assert alone.accuracy == frames.accuracy
+    assert alone.interval == wilson(900, 1000)
+    assert frames.interval == wilson(18, 20)
+    # What a thousand images would prove to be worse, twenty do not.
+    best = tried("best", 0.95, (9, 9, 9))
+    assert recommended([best, alone]) is best
+    assert recommended([best, frames]) is frames
+
+
+def scenes(count: int, frames: int) -> Dataset:
+    """Return a data set of scenes whose frames are near-identical, of two classes in turn."""
+    images = tuple(
+        ImageRef(path=f"{index}", label="ab"[index // frames % 2], sha256=f"{index:064x}", alike=f"{index // frames}")
+        for index in range(count * frames)
+    )
+    return Dataset(
+        root="/",
+        source="class folders",
+        classes=("a", "b"),
+        train=images,
+        val=(),
+        test=(),
+        skipped=(),
+        leaks=(),
+        sha256="",
+    )
+
+
+def test_images_for_cross_validation_are_counted_by_scenes() -> None:
+    pytest.importorskip("torch")
+    data, said = scenes(10, 6), Remarks()
+    images = validated_images(data, 0)
+    assert len(images) == 60
+    stage._report_alike(images, said)
+    assert "10 groups" in said.remarks[0]
+    stage._report_alike(images[::6], said)
+    assert len(said.remarks) == 1
+    one = tuple(image.model_copy(update={"alike": "a"} if image.label == "a" else {}) for image in images)
+    with pytest.raises(DataError, match="near-identical ones counted as one; 'a' has 1"):
+        validated_images(data.model_copy(update={"train": one}), 0)
+    # What is judged by chooses nothing, either.
+    assert validated_images(data.model_copy(update={"val": tuple(images[:6])}), 0) == images[6:]
+
+
+def test_frames_of_a_scene_are_held_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is by lot, and not to be learnt, looks learnt where frames of a scene are on both sides."""
+    pytest.importorskip("torch")
+    from edgetl import weights
+    from edgetl.training.features import frozen
+
+    rng = np.random.default_rng(0)
+    data = scenes(30, 10)
+    features = rng.normal(0, 1, (30, 60)).repeat(10, 0) + rng.normal(0, 0.05, (300, 60))
+    monkeypatch.setattr(frozen, "extract", lambda *_: features.astype(np.float32))
+    monkeypatch.setattr(stage, "_exported", lambda *_: Path("none"))
+    loaded = weights.Weights("none", "some", {})
+    monkeypatch.setattr(weights, "load", lambda *_, **__: loaded)
+    unseen, _ = stage._validated(Contestant(backbone(CHEAP), "none"), data, data.train, 0, Silent())
+    assert unseen.images == 300
+    assert unseen.accuracy < 0.7
+    assert unseen.independent == pytest.approx(30)
 
 
 def test_models_that_never_ran_together_compare_through_the_anchor(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgetl.cli import options, output
+from edgetl.cli import latest, options, output
 from edgetl.cli.sections import SectionedCommand
 from edgetl.cli.training import training_options
 
@@ -27,17 +27,15 @@ Examples:
 @options.json
 def finetune(as_json: bool, **given: Any) -> None:
     """Train a new head on a pretrained backbone, on your images."""
-    from edgetl import run as runs
     from edgetl.cli.training import settings
     from edgetl.training.distributed import told
     from edgetl.training.finetune import finetune as stage
 
     chosen = settings(**given)
-    with output.progress() as progress:
+    with latest.remembering(chosen.run), output.progress() as progress:
         result = stage(chosen, progress)
     if not told().leads:
         return
-    runs.remember(chosen.run)
     # Late, and not with the others: by now the stage has imported what these need while it had to wait.
     from edgetl.evaluation import Evaluation
     from edgetl.report import terminal

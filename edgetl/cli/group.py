@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from edgetl.cli import interruption
-from edgetl.errors import EXIT_UNMEASURED, EXIT_USAGE, ConfigError, EdgetlError, nearest
+from edgetl.errors import EXIT_UNMEASURED, EXIT_USAGE, ConfigError, EdgetlError, Interruption, nearest
 
 SETTINGS = Path("edgetl.toml")
+# What holds for every stage that does not know better.
+INTERRUPTED = "Interrupted. What was finished before is kept; the same command goes on from there."
 # Which extra brings a module that some stage needs and the base install does not have.
 EXTRAS = dict.fromkeys(("torch", "torchvision", "onnx", "onnx_ir", "onnxscript", "safetensors"), "train") | {
     "onnxruntime": "cpu",
@@ -60,11 +64,12 @@ class Edgetl(click.Group):
             except click.exceptions.Exit:
                 raise
             except click.ClickException as error:
+                placed = _placed(error)
                 if as_json:
-                    raise Failure(error.format_message(), error.exit_code, as_json) from error
-                raise
-            except (KeyboardInterrupt, click.Abort):
-                message = "Interrupted. What was finished before is kept; the same command goes on from there."
+                    raise Failure(placed.format_message(), error.exit_code, as_json) from error
+                raise placed from error
+            except (KeyboardInterrupt, click.Abort) as error:
+                message = str(error) if isinstance(error, Interruption) else INTERRUPTED
                 raise Failure(message, ending.exit_code, as_json) from None
             except BrokenPipeError:
                 raise
@@ -72,6 +77,15 @@ class Edgetl(click.Group):
                 if ctx.params.get("debug"):
                     raise
                 raise _failure(error, as_json) from error
+
+
+def _placed(error: click.ClickException) -> click.ClickException:
+    """Return ``error``, which says where its value stands if nobody typed it."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return error
+    if error.ctx.get_parameter_source(str(error.param.name)) is not ParameterSource.DEFAULT_MAP:
+        return error
+    return click.BadParameter(f"{error.message.rstrip('.')} (it stands in {SETTINGS}).", error.ctx, error.param)
 
 
 def _failure(error: Exception, as_json: bool) -> Failure:
@@ -95,8 +109,8 @@ def _failure(error: Exception, as_json: bool) -> Failure:
 def settings(group: click.Group, path: Path) -> dict[str, Any]:
     """Return click's ``default_map`` from a settings file, empty when there is none.
 
-    Keys at the top of the file hold for every command that has such an option; a table named after a command holds for
-    that command and wins. Raises ConfigError for a key that no command has.
+    Keys are the names of options. Those at the top of the file hold for every command that has such an option; a table
+    named after a command holds for that command and wins. Raises ConfigError for a key that no command has.
     """
     if not path.is_file():
         return {}
@@ -105,19 +119,56 @@ def settings(group: click.Group, path: Path) -> dict[str, Any]:
     data = read_toml(path)
     tables = {key: value for key, value in data.items() if isinstance(value, dict)}
     common = {key: value for key, value in data.items() if not isinstance(value, dict)}
-    options = {name: {p.name for p in command.params if p.name} for name, command in group.commands.items()}
+    options = {name: _by_option(command) for name, command in group.commands.items()}
     for name, table in tables.items():
         if name not in options:
             raise ConfigError(f"{path}: there is no command '{name}'.{nearest(name, options)}")
-        _known(path, f"{name}.", table, options[name])
-    _known(path, "", common, set().union(*options.values()))
+        _known(path, f"{name}.", table, [options[name]])
+    _known(path, "", common, list(options.values()))
     return {
-        name: {key: value for key, value in common.items() if key in known} | tables.get(name, {})
+        name: {
+            str(known[_spelt(key)].name): _value(known[_spelt(key)], value)
+            for key, value in {**common, **tables.get(name, {})}.items()
+            if _spelt(key) in known and _takes(known[_spelt(key)], value)
+        }
         for name, known in options.items()
     }
 
 
-def _known(path: Path, prefix: str, table: dict[str, Any], known: set[str]) -> None:
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"{path}: unknown key '{prefix}{key}'.{nearest(key, known)}")
+def _by_option(command: click.Command) -> dict[str, click.Parameter]:
+    """Return the command's options by what follows their dashes, as in ``--batch-size``."""
+    return {
+        option.removeprefix("--"): parameter
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+
+
+def _spelt(key: str) -> str:
+    """Return a key as the option is spelt: TOML's own habit are underscores."""
+    return key.replace("_", "-")
+
+
+def _takes(parameter: click.Parameter, value: Any) -> bool:
+    return _repeats(parameter) or not isinstance(value, list)
+
+
+def _value(parameter: click.Parameter, value: Any) -> Any:
+    """Return ``value`` as click takes it: a single one of an option that may be repeated is a list of one."""
+    return [value] if _repeats(parameter) and not isinstance(value, list) else value
+
+
+def _repeats(parameter: click.Parameter) -> bool:
+    return bool(getattr(parameter, "multiple", False))
+
+
+def _known(path: Path, prefix: str, table: dict[str, Any], commands: Sequence[Mapping[str, click.Parameter]]) -> None:
+    """Raise ConfigError for a key of ``table`` that none of these commands has, or has for such a value."""
+    for key, value in table.items():
+        having = [options[_spelt(key)] for options in commands if _spelt(key) in options]
+        if not having:
+            known = set().union(*commands)
+            raise ConfigError(f"{path}: unknown key '{prefix}{key}'.{nearest(_spelt(key), known)}")
+        if not any(_takes(parameter, value) for parameter in having):
+            raise ConfigError(f"{path}: '{prefix}{key}' takes one value, not a list.")

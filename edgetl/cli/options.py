@@ -14,7 +14,9 @@ run = click.option(
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout, all else to stderr.")
 target = click.option("--target", default="host", show_default=True, help="Device class: see `edgetl targets`.")
 run_target = click.option("--target", help="Device class whose budgets hold. [default: the one quantize was given]")
-seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+# What numpy and torch take.
+SEED = click.IntRange(0, 2**63 - 1)
+seed = click.option("--seed", type=SEED, metavar="N", default=0, show_default=True, help="Seed of every random choice.")
 data = click.option(
     "--data", type=FOLDER, help="Folder of class folders, or a CSV/JSONL manifest. [default: the embedded demo images]"
 )

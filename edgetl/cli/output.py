@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from edgetl.progress import Progress
+
+# How long a pipe hears nothing of work that goes on.
+SILENCE_S = 20.0
 
 
 def show(value: Mapping[str, Any], as_json: bool, render: Callable[[], RenderableType]) -> None:
@@ -32,7 +36,7 @@ def show(value: Mapping[str, Any], as_json: bool, render: Callable[[], Renderabl
 
 @contextlib.contextmanager
 def progress() -> Iterator[Progress]:
-    """Yield a Progress that draws bars on a terminal; elsewhere only remarks are printed."""
+    """Yield a Progress that draws bars on a terminal; elsewhere it prints remarks, and a line at times in long work."""
     if not sys.stderr.isatty():
         yield _Plain()
         return
@@ -52,8 +56,16 @@ def progress() -> Iterator[Progress]:
 
 
 class _Plain:
+    """A line now and then on what takes long: a log shows that the work goes on."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
     def step(self, name: str, done: int, total: int) -> None:
-        pass
+        now = time.monotonic()
+        if done < total and now - self._said >= SILENCE_S:
+            self._said = now
+            click.echo(f"{name}: {done} of {total}", err=True)
 
     def remark(self, text: str) -> None:
         click.echo(text, err=True)
@@ -69,7 +81,8 @@ class _Drawn:
             self._tasks[name] = self._bars.add_task(name, total=total, rate="")
         task = self._bars.tasks[self._bars.task_ids.index(self._tasks[name])]
         rate = f"{task.speed:,.0f}/s" if task.speed and task.speed >= 1 else ""
-        self._bars.update(self._tasks[name], completed=done, total=total, rate=rate)
+        # What is done makes room for what goes on.
+        self._bars.update(self._tasks[name], completed=done, total=total, rate=rate, visible=done < total)
 
     def remark(self, text: str) -> None:
         self._bars.console.print(text, markup=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgetl.cli import options, output, training
+from edgetl.cli import latest, options, output, training
 from edgetl.cli.check import EXIT
 from edgetl.cli.sections import SectionedCommand
 from edgetl.cli.training import training_options
@@ -41,7 +41,6 @@ def run(target: str, providers: tuple[str, ...], force: bool, as_json: bool, **g
     from dataclasses import replace
 
     from edgetl import pipeline
-    from edgetl import run as runs
     from edgetl.check import CheckSettings
     from edgetl.measure.bench import BenchSettings
     from edgetl.quantize import QuantizeSettings
@@ -60,12 +59,11 @@ def run(target: str, providers: tuple[str, ...], force: bool, as_json: bool, **g
         check=CheckSettings(run=folder, time_budget_s=scale * CHECK_S),
         force=force,
     )
-    with output.progress() as progress:
+    with latest.remembering(folder), output.progress() as progress:
 
         def finished(artifact: Artifact, kept: bool) -> None:
             progress.remark(terminal.summary(artifact, kept))
 
         result = pipeline.run(settings, progress, finished)
-    runs.remember(folder)
     output.show(json.run(result), as_json, lambda: terminal.run(result))
     raise SystemExit(EXIT[result.check.verdict])

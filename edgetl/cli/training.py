@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgetl.cli.options import SEED
 from edgetl.cli.sections import option, options
 
 if TYPE_CHECKING:
@@ -116,7 +117,13 @@ training_options = options(
         ),
         option(TRAINING, "--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training."),
         option(
-            TRAINING, "--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of every random choice."
+            TRAINING,
+            "--seed",
+            metavar="N",
+            type=SEED,
+            default=0,
+            show_default=True,
+            help="Seed of every random choice.",
         ),
         option(
             ADAPTATION,
@@ -158,6 +165,8 @@ def settings(
     method = given.pop("adapt_method")
     if adapt_to is None and adapt_check is not None:
         raise UsageError("--adapt-check only serves --adapt-to. Name the folder of unlabelled images, too.")
+    if adapt_to is None and method != METHODS[0]:
+        raise UsageError("--adapt-method only serves --adapt-to. Name the folder of unlabelled images, too.")
     hyper = {field.name: given.pop(field.name) for field in fields(Hyper)}
     return FinetuneSettings(
         run=out or runs.default_folder(given["data"], given["arch"]),

@@ -9,7 +9,13 @@
 Nothing here imports torch or an engine.
 """
 
-from edgetl.dataset.roles import calibration_images, judging_images, selection_images, stopping_images
+from edgetl.dataset.roles import (
+    calibration_images,
+    fitting_images,
+    judging_images,
+    selection_images,
+    stopping_images,
+)
 from edgetl.dataset.scan import scan
 from edgetl.dataset.values import Dataset, ImageRef, Leak, Skipped
 
@@ -19,6 +25,7 @@ __all__ = [
     "Leak",
     "Skipped",
     "calibration_images",
+    "fitting_images",
     "judging_images",
     "scan",
     "selection_images",

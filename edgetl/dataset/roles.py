@@ -22,22 +22,32 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from edgetl.dataset.splits import split
 from edgetl.dataset.values import Dataset, ImageRef
+from edgetl.errors import DataError
+
+
+def fitting_images(dataset: Dataset) -> tuple[ImageRef, ...]:
+    """Return the images that a head or a network may be fitted to where nothing stops it: none that is judged by.
+
+    Raises DataError for a class that has no others.
+    """
+    return _remaining(dataset, _contents(judging_images(dataset)), "judged by")
 
 
 def stopping_images(dataset: Dataset, seed: int) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
     """Return the images to fit to and those to stop by, disjoint; none of them is judged by later.
 
-    A class of one picture is only fitted to.
+    A class of one picture is only fitted to. Raises DataError for a class that has no image to be fitted to.
     """
+    fitting = fitting_images(dataset)
     if dataset.test:
         stopping = tuple(_without_judged(dataset, dataset.val))
-        held = {image.sha256 for image in stopping}
-        return tuple(image for image in dataset.train if image.sha256 not in held), stopping
-    parts = split(_without_judged(dataset, dataset.train), seed, test=False)
+        held = _contents(stopping) | _contents(judging_images(dataset))
+        return _remaining(dataset, held, "validated on or judged by"), stopping
+    parts = split(fitting, seed, test=False)
     return tuple(parts["train"]), tuple(parts["val"])
 
 
@@ -62,8 +72,25 @@ def judging_images(dataset: Dataset) -> tuple[ImageRef, ...]:
 
 
 def _without_judged(dataset: Dataset, images: Iterable[ImageRef]) -> list[ImageRef]:
-    judged = {image.sha256 for image in judging_images(dataset)}
+    judged = _contents(judging_images(dataset))
     return [image for image in images if image.sha256 not in judged]
+
+
+def _remaining(dataset: Dataset, held: Collection[str], what: str) -> tuple[ImageRef, ...]:
+    """Return the training images whose content is not ``held``; raises DataError where a class has none."""
+    remaining = tuple(image for image in dataset.train if image.sha256 not in held)
+    lost = sorted({image.label for image in dataset.train} - {image.label for image in remaining})
+    if lost:
+        more = f" (and so it is with {len(lost) - 1} more classes)" if len(lost) > 1 else ""
+        raise DataError(
+            f"Every training image of '{lost[0]}' is {what} as well, so that none is left to fit to{more}. Keep each "
+            "picture in one split only, or leave the other splits out: edgetl then makes them."
+        )
+    return remaining
+
+
+def _contents(images: Iterable[ImageRef]) -> set[str]:
+    return {image.sha256 for image in images}
 
 
 def _in_turn(images: Iterable[ImageRef], seed: int) -> list[ImageRef]:

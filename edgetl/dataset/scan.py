@@ -72,6 +72,7 @@ def _dataset(
     given = _given(found, names, looked, near)
     classes = tuple(sorted({item.label for item in found}))
     _check_classes(classes, given, skipped, given_as)
+    _report_contradictions([image for images in given.values() for image in images], strict, progress)
     parts = _parts(given, seed)
     _check_splits(classes, parts, given_as)
     if None in given or "val" not in given:
@@ -130,6 +131,21 @@ def _report_skipped(skipped: Sequence[Skipped], total: int, given_as: Path, stri
     if strict:
         raise DataError(f"{text} Remove them, or leave out --strict to skip them.")
     progress.remark(f"Skipped: {text}")
+
+
+def _report_contradictions(images: Sequence[ImageRef], strict: bool, progress: Progress) -> None:
+    """Say which images are in two classes, as copies or by links: no classifier can have both right."""
+    first: dict[str, ImageRef] = {}
+    pairs = [(earlier, image) for image in images if (earlier := first.setdefault(image.sha256, image)) is not image]
+    twice = [pair for pair in pairs if pair[0].label != pair[1].label]
+    if not twice:
+        return
+    one, other = twice[0]
+    count = "An image is" if len(twice) == 1 else f"{len(twice)} images are"
+    text = f"{count} in two classes at once, such as {one.path} and {other.path}."
+    if strict:
+        raise DataError(f"{text} Keep each in one class, or leave out --strict.")
+    progress.remark(f"{text} Keep each in one class; look for copies and for links between the folders.")
 
 
 def _report_alike(images: Sequence[ImageRef], progress: Progress) -> None:

@@ -50,7 +50,7 @@ def _scenes(pictures: Sequence[Picture]) -> list[list[Picture]]:
     """Return the near-identical ones among ``pictures`` together, in the order of the first of each."""
     scenes: dict[str, list[Picture]] = defaultdict(list)
     for picture in pictures:
-        scenes[picture[0].alike or picture[0].sha256].append(picture)
+        scenes[picture[0].group].append(picture)
     return list(scenes.values())
 
 

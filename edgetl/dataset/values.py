@@ -32,6 +32,11 @@ class ImageRef(Value):
     sha256: str
     alike: str = ""
 
+    @property
+    def group(self) -> str:
+        """What is common to this image, its copies and its near-identical ones, and to no other."""
+        return self.alike or self.sha256
+
 
 class Skipped(Value):
     """A file that cannot be used, and why."""
@@ -80,6 +85,11 @@ class Dataset(Value):
         """Return the class indices of ``images``."""
         index = {name: number for number, name in enumerate(self.classes)}
         return [index[image.label] for image in images]
+
+    def groups(self, images: Iterable[ImageRef]) -> list[int]:
+        """Return for each of ``images`` a number that only its copies and its near-identical ones have, too."""
+        numbers: dict[str, int] = {}
+        return [numbers.setdefault(image.group, len(numbers)) for image in images]
 
     def save(self, folder: Path) -> None:
         """Write this data set into a run's folder, atomically."""

@@ -133,7 +133,7 @@ def samples_for_quantile(q: float, confidence: float = 0.95) -> int:
     return count
 
 
-def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, trials: float, *, confidence: float = 0.95) -> tuple[float, float]:
     """Return Wilson's (1927) score interval of a share; raises ValueError for no trials.
 
     Its ends are the shares p for which (successes / trials - p)^2 = z^2 p (1 - p) / trials.

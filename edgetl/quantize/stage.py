@@ -79,10 +79,10 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
 
 
 def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:
-    """Return the hash of all that decides a result: the model, the target with its recipes, the budgets."""
+    """Return the hash of all that decides a result: the model, the images, the target with its recipes, the budgets."""
     target = _target(settings)
     used = [recipes.load(name).model_dump() for name in _recipes(target)]
-    return runs.digest(__version__, exported.sha256, target.model_dump(), used, settings.seed)
+    return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, settings.seed)
 
 
 def _tried(candidate: TargetCandidate, contest: Contest, workshop: Workshop, model: Path, seconds: float) -> Trial:

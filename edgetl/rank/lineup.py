@@ -6,7 +6,7 @@ import numpy as np
 
 from edgetl import backbones, weights
 from edgetl.backbones import BACKBONES
-from edgetl.dataset import Dataset, ImageRef
+from edgetl.dataset import Dataset, ImageRef, fitting_images
 from edgetl.errors import DataError, UsageError
 from edgetl.rank.values import Contestant, RankSettings
 
@@ -33,16 +33,18 @@ def lineup(settings: RankSettings) -> list[Contestant]:
 
 def validated_images(dataset: Dataset, seed: int) -> list[ImageRef]:
     """Return the training images that cross-validation uses, of each class its share; raises DataError for too few."""
-    from edgetl.training.heads.probe import folds
+    from edgetl.training.heads.folds import folds
 
-    labels = np.asarray(dataset.labels(dataset.train))
-    counts = np.bincount(labels, minlength=len(dataset.classes))
+    images = fitting_images(dataset)
+    labels, groups = np.asarray(dataset.labels(images)), np.asarray(dataset.groups(images))
+    counts = np.array([len(np.unique(groups[labels == label])) for label in range(len(dataset.classes))])
     if counts.min() < 2:
         rare = dataset.classes[int(counts.argmin())]
         raise DataError(
-            f"Cross-validation takes at least two training images of each class; '{rare}' has {counts.min()}. Add some."
+            "Cross-validation takes at least two training images of each class, near-identical ones counted as one; "
+            f"'{rare}' has {counts.min()}. Add some."
         )
-    return [dataset.train[index] for index in np.flatnonzero(folds(labels, seed) >= 0)]
+    return [images[index] for index in np.flatnonzero(folds(labels, groups, seed) >= 0)]
 
 
 def _sources(given: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:

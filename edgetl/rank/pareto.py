@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgetl.measure.statistics import wilson
 from edgetl.rank.values import Tried
 
 
@@ -36,7 +35,7 @@ def recommended(tried: Iterable[Tried]) -> Tried:
     everyone = list(tried)
     best = max(each.accuracy for each in everyone)
     return min(
-        (each for each in everyone if wilson(each.right, each.images)[1] >= best),
+        (each for each in everyone if each.interval[1] >= best),
         # Of two that are as fast, the more accurate.
         key=lambda each: (each.ratio.value, -each.accuracy),
     )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from edgetl.dataset import Dataset, ImageRef, scan
 from edgetl.errors import ExportError, MeasureError, WeightsError, WorkerError
 from edgetl.files import replacing
 from edgetl.measure.anchor import Anchored, Model
-from edgetl.measure.statistics import wilson
 from edgetl.progress import Progress
 from edgetl.rank.lineup import lineup, validated_images
 from edgetl.rank.pareto import contenders, front, recommended
 from edgetl.rank.values import Contestant, RankResult, RankRow, RankSettings, Tried
+
+if TYPE_CHECKING:
+    from edgetl.training.heads.cross_validated import CrossValidated
 
 MS = 1e6
 
@@ -64,6 +66,7 @@ def rank(settings: RankSettings, progress: Progress) -> RankResult:
     target, contestants = targets.load(settings.target), lineup(settings)
     dataset = scan(settings.data, seed=settings.seed, strict=settings.strict, progress=progress)
     images = validated_images(dataset, settings.seed)
+    _report_alike(images, progress)
     final_s = min(FINAL_S, FINAL_SHARE * settings.time_budget_s)
     tried: dict[str, Tried] = {}
     setbacks: dict[str, str] = {}
@@ -105,6 +108,16 @@ def rank(settings: RankSettings, progress: Progress) -> RankResult:
     )
 
 
+def _report_alike(images: Sequence[ImageRef], progress: Progress) -> None:
+    """Say on how many pictures intervals rest, where it is fewer than there are images."""
+    groups = len({image.group for image in images})
+    if groups < len(images):
+        progress.remark(
+            f"Of the {len(images)} images for cross-validation, near-identical ones ({groups} groups) are held out "
+            "together, and intervals count a group as one image."
+        )
+
+
 def _try(
     contestant: Contestant,
     dataset: Dataset,
@@ -114,17 +127,17 @@ def _try(
     progress: Progress,
 ) -> Tried:
     """Return what was measured of one backbone; raises what keeps it from being measured."""
-    right, judged, path = _validated(contestant, dataset, images, settings.seed, progress)
+    unseen, path = _validated(contestant, dataset, images, settings.seed, progress)
     model = Model(contestant.name, path, contestant.backbone.preprocess.crop)
     ratio = anchored.race([model], min(ALONE_S, settings.time_budget_s))[model.name]
-    progress.remark(f"{model.name}: {right / judged:.1%}, {anchored.p50_ns.value * ratio.value / MS:.2f} ms")
-    return Tried(contestant, model, judged, right, ratio)
+    progress.remark(f"{model.name}: {unseen.accuracy:.1%}, {anchored.p50_ns.value * ratio.value / MS:.2f} ms")
+    return Tried(contestant, model, unseen.images, unseen.right, unseen.independent, ratio)
 
 
 def _validated(
     contestant: Contestant, dataset: Dataset, images: Sequence[ImageRef], seed: int, progress: Progress
-) -> tuple[int, int, Path]:
-    """Return how many images a probe on the backbone has right that it was not fitted to, of how many, and its file."""
+) -> tuple[CrossValidated, Path]:
+    """Return what probes on the backbone say of images that they were not fitted to, and its file."""
     from edgetl.training.features import frozen
     from edgetl.training.heads import probe
 
@@ -133,10 +146,10 @@ def _validated(
     if not source.sha256:
         source = frozen.settled(source, backbone, dataset, seed)
     features = frozen.extract(source, backbone, dataset, images, progress)
-    labels = np.asarray(dataset.labels(images))
-    unseen = probe.fit(features, labels, len(dataset.classes), seed, progress).cross_validated
+    labels, groups = np.asarray(dataset.labels(images)), np.asarray(dataset.groups(images))
+    unseen = probe.fit(features, labels, len(dataset.classes), seed, progress, groups=groups).cross_validated
     assert unseen is not None, "every class has images enough"
-    return unseen.right, unseen.images, _exported(source, backbone)
+    return unseen, _exported(source, backbone)
 
 
 def _exported(source: weights.Weights, backbone: Backbone) -> Path:
@@ -212,7 +225,7 @@ def _measured(tried: Tried, anchor_ms: float, on_front: bool) -> RankRow:
         status="measured",
         reason="On the front." if on_front else "Another is at least as accurate and faster.",
         accuracy=tried.accuracy,
-        accuracy_ci=wilson(tried.right, tried.images),
+        accuracy_ci=tried.interval,
         images=tried.images,
         latency_p50_ms=anchor_ms * ratio.value,
         latency_ci_ms=(anchor_ms * ratio.low, anchor_ms * ratio.high),

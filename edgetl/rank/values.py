@@ -11,7 +11,7 @@ from edgetl import targets
 from edgetl.artifacts import Interval, Value
 from edgetl.backbones import Backbone
 from edgetl.measure.anchor import Model
-from edgetl.measure.statistics import Estimate
+from edgetl.measure.statistics import Estimate, wilson
 from edgetl.measure.worker import local_command
 
 Status = Literal["measured", "unavailable", "not tried"]
@@ -37,7 +37,8 @@ class RankSettings:
 
 
 class RankRow(Value):
-    """A backbone. ``accuracy`` is a fraction of ``images`` that the probe had not seen, with Wilson's 95 % interval.
+    """A backbone. ``accuracy`` is a fraction of ``images`` that the probe had not seen, with Wilson's 95 % interval,
+    which counts near-identical images as one.
 
     Latency is of one image on the target's first provider, without a head. ``latency_ci_ms`` is relative to the anchor
     (see `measure.anchor`): two rows whose intervals overlap are as fast as each other. ``params`` and ``macs`` are
@@ -93,15 +94,24 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Tried:
-    """A backbone that was measured: cross-validated images, how many of them were right, and its latency's ratio."""
+    """A backbone that was measured: cross-validated images, how many of them were right, and its latency's ratio.
+
+    ``independent`` is how many images without near-identical ones say as much as these: their number if there are none.
+    """
 
     contestant: Contestant
     model: Model
     images: int
     right: int
+    independent: float
     ratio: Estimate
 
     @property
     def accuracy(self) -> float:
         """The share of the images that were right."""
         return self.right / self.images
+
+    @property
+    def interval(self) -> Interval:
+        """Wilson's 95 % interval of the accuracy; near-identical images say no more than one of them."""
+        return wilson(self.accuracy * self.independent, self.independent)

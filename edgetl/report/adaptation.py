@@ -42,4 +42,5 @@ def _gain(row: Mapping[str, Any]) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return NONE if share is None else f"{100 * share:.1f} %"
+    # Plus nothing, so that no share is -0.0.
+    return NONE if share is None else f"{100 * share + 0.0:.1f} %"

@@ -47,7 +47,8 @@ class FittingTable:
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
         shown = self.shown(options.max_width)
         for column in shown:
-            table.add_column(column.heading, justify="left" if column.left else "right", overflow="fold")
+            # As text, since a class may be called [like this], which is markup to Rich.
+            table.add_column(Text(column.heading), justify="left" if column.left else "right", overflow="fold")
         for row in zip(*(column.cells for column in shown), strict=True):
             table.add_row(*row)
         yield table

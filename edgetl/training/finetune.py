@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,10 @@ from edgetl import __version__, backbones, classifier, heads, run, weights
 from edgetl.artifacts import FinetuneResult
 from edgetl.dataset import Dataset, scan
 from edgetl.dataset.values import FILE as DATA_FILE
-from edgetl.errors import UsageError, nearest
-from edgetl.files import replacing_together, sha256_file
+from edgetl.errors import Interruption, UsageError, nearest
+from edgetl.files import replacing_together, require_place, sha256_file
 from edgetl.progress import Progress, Silent
+from edgetl.training import unheard
 from edgetl.training.adapt import target
 from edgetl.training.distributed import joined
 from edgetl.training.settings import FinetuneSettings
@@ -50,8 +52,12 @@ def inputs_hash(settings: FinetuneSettings, dataset: Dataset) -> str:
     told = [settings.strategy, str(heads.parse(settings.head)), settings.seed, asdict(settings.hyper)]
     domain = None
     if settings.adapt is not None:
-        domain = [settings.adapt.method, target.fingerprint(*target.read(settings.adapt, dataset, Silent()))]
-    return run.digest(__version__, dataset.sha256, chosen.name, source, told, settings.time_budget_s, domain)
+        images, check = target.read(settings.adapt, dataset, Silent())
+        places = [str(path) for each in (images, check) if each is not None for path in each.paths]
+        domain = [settings.adapt.method, target.fingerprint(images, check), places]
+    # Where the images are decides nothing, but later stages read them there.
+    data = (dataset.sha256, dataset.root)
+    return run.digest(__version__, data, chosen.name, source, told, settings.time_budget_s, domain)
 
 
 def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | None = None) -> FinetuneResult:
@@ -59,14 +65,17 @@ def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | 
 
     ``dataset`` is what `read_data` gave, if it was read already. Of several processes started by torchrun, all return
     the result and the leading one writes it. A training by gradients that is interrupted (KeyboardInterrupt) writes the
-    best so far and then raises it; an interruption before that leaves what the run held. Raises UsageError for bad
-    input of any kind.
+    best so far and then raises an Interruption that says how to go on; an interruption before that leaves what the run
+    held. Raises UsageError for bad input of any kind.
     """
     start = time.perf_counter()
     backbone, head = backbones.backbone(settings.arch), heads.parse(settings.head)
     _require_torch()
+    require_place(settings.run)
     with joined() as world, _importing(*IMPORTED, EVALUATION) as importing:
         progress = world.progress(progress)
+        if idle := unheard.remark(settings):
+            progress.remark(idle)
         from edgetl.training.phases import Phases
 
         phases = Phases()
@@ -104,8 +113,29 @@ def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | 
             time_budget_s=settings.time_budget_s,
             world=world,
         )
-        domain = None if settings.adapt is None else target.read(settings.adapt, dataset, progress)
-        trained = STRATEGIES[settings.strategy](task)
+        try:
+            return _result(settings, task, inputs, start)
+        except Interruption:
+            raise
+        except KeyboardInterrupt:
+            raise _interruption(settings, task, saved=False) from None
+
+
+def _result(settings: FinetuneSettings, task: Task, inputs: str, start: float) -> FinetuneResult:
+    """Return the result of the task; the checkpoints of its training are kept until it is saved."""
+    from edgetl.training.descent import checkpoint
+    from edgetl.training.strategies import STRATEGIES
+
+    dataset, world = task.dataset, task.world
+    domain = None
+    if settings.adapt is not None:
+        from edgetl.training.adapt.methods import require_possible
+
+        domain = target.read(settings.adapt, dataset, task.progress)
+        # Nobody shall wait for a training to be told this.
+        require_possible(settings.adapt.method, task, domain[0])
+    trained = STRATEGIES[settings.strategy](task)
+    try:
         adaptation = None
         if settings.adapt is not None and domain is not None and not trained.interrupted:
             from edgetl.training.adapt.stage import adapt
@@ -118,10 +148,42 @@ def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | 
             if world.leads
             else None
         )
-        if trained.interrupted:
-            progress.remark(f"{settings.run} holds the best so far. The same command with --resume goes on from there.")
-            raise KeyboardInterrupt
-        return FinetuneResult.model_validate(world.broadcast(saved))
+    except Exception:
+        if _checkpoints(settings, task):
+            task.progress.remark("The training itself is kept: mend what follows and add --resume; it is not repeated.")
+        raise
+    if trained.interrupted:
+        raise _interruption(settings, task, saved=True)
+    for folder in _checkpoints(settings, task):
+        checkpoint.remove(folder)
+    return FinetuneResult.model_validate(world.broadcast(saved))
+
+
+def _checkpoints(settings: FinetuneSettings, task: Task) -> list[Path]:
+    """Return the folders with a checkpoint that the strategy goes on from with ``resume``; the leader has them."""
+    from edgetl.training.descent import checkpoint
+    from edgetl.training.strategies import auto
+
+    below = {"probe": [], "auto": sorted(task.folder.glob(auto.FOLDERS))}
+    folders = below.get(settings.strategy, [task.folder]) if task.world.leads else []
+    return [folder for folder in folders if checkpoint.exists(folder)]
+
+
+def _interruption(settings: FinetuneSettings, task: Task, *, saved: bool) -> KeyboardInterrupt:
+    """Return what tells how to go on after an interruption; ``saved`` says that the run holds the best so far."""
+    if not task.world.leads:
+        return Interruption("Interrupted. The first process says what is kept.")
+    kept = bool(_checkpoints(settings, task))
+    if saved:
+        again = "with --resume goes on from there" if kept else "starts again, from cached features"
+        return Interruption(f"Interrupted. {settings.run} holds the best so far. The same command {again}.")
+    if kept:
+        # It may be that of an earlier training, with other settings, which this one had not yet replaced.
+        return Interruption(
+            f"Interrupted. The checkpoint in {task.folder} is kept: the command that wrote it goes on from there with "
+            "--resume."
+        )
+    return KeyboardInterrupt()
 
 
 def _saved(
@@ -134,7 +196,7 @@ def _saved(
     start: float,
 ) -> FinetuneResult:
     """Return the result, written into the run's folder with the classifier, its evaluation and its data set."""
-    # Imported late: they bring scipy.stats, which is not needed to find out that a setting is wrong.
+    # Imported late: they are not needed to find out that a setting is wrong.
     from edgetl.evaluation import HeldOut, Lineage, evaluate
     from edgetl.measure.statistics import wilson
 

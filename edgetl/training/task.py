@@ -46,7 +46,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Unseen:
-    """Logits of images that the head was not fitted to and that nothing is judged by later; ``what`` they are."""
+    """Logits of images that neither the head was fitted to nor anything is judged by; ``what`` they are."""
 
     logits: Logits
     labels: NDArray[np.int64]
@@ -58,7 +58,7 @@ class Trained:
     """A trained network's ``tensors`` (names as in a classifier file) and its logits, float32 (images, classes).
 
     ``train_logits`` and ``val_logits`` are of the data set's whole train and val splits, without augmentation.
-    ``unseen`` says how sure it may be, None where every image was fitted to. ``notes`` are the decisions made on the
+    ``unseen`` says how sure it may be, None where there are no such images. ``notes`` are the decisions made on the
     way, for the result (epochs, best epoch, strategy chosen by auto, ...). ``interrupted`` says that the user stopped a
     training whose best so far this is.
     """

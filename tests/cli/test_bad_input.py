@@ -268,14 +268,17 @@ def test_a_stage_before_the_first(command: str) -> None:
     ("text", "words"),
     [
         ('seed = "one"', ("seed", "one")),
-        ('[quantize]\ntime_budgt = "9s"', ("edgetl.toml", "Did you mean 'time_budget'?")),
+        ('[quantize]\ntime_budgt = "9s"', ("edgetl.toml", "Did you mean 'time-budget'?")),
+        ("[finetune]\nepochs = [1, 2]", ("edgetl.toml", "epochs' takes one value")),
+        ("[finetune]\nepochs = 0", ("edgetl.toml", "--epochs")),
+        ("[finetune]\nunfreze = 2", ("edgetl.toml", "Did you mean 'unfreeze'?")),
         ('target = "raspbery-pi-4"', ("Did you mean 'raspberry-pi-4'?",)),
         ("\x00", ("edgetl.toml", "TOML")),
     ],
 )
 def test_settings_that_make_no_sense(work: Path, text: str, words: tuple[str, ...]) -> None:
     Path("edgetl.toml").write_text(text, encoding="utf-8")
-    said = invoke("finetune" if "seed" in text else "quantize")
+    said = invoke("quantize" if "target" in text or "quantize" in text else "finetune")
     assert said.code == 2
     assert all(word in said.err for word in words), said.err
 

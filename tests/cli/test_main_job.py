@@ -194,14 +194,14 @@ def test_run_keeps_what_has_not_changed_and_repeats_what_has(job: Mapping[str, S
     assert {name: same.json[name] for name in STAGES} == {name: job[name].json for name in STAGES}
 
 
-@pytest.mark.parametrize("change", ["seed", "data"])
+@pytest.mark.parametrize("change", ["seed", "data", "place"])
 def test_a_change_repeats_the_stages_that_depend_on_it(folder: Path, tmp_path: Path, change: str) -> None:
     shutil.copytree(folder / RUN, tmp_path / "run")
-    shutil.copytree(folder / "photos", tmp_path / "photos")
-    arguments = ["run", "--data", str(tmp_path / "photos"), *DATA[2:], "--out", str(tmp_path / "run")]
+    photos = folder / "photos" if change == "seed" else shutil.copytree(folder / "photos", tmp_path / "photos")
+    arguments = ["run", "--data", str(photos), *DATA[2:], "--out", str(tmp_path / "run")]
     if change == "seed":
         arguments += ["--seed", "1"]
-    else:
+    elif change == "data":
         photo(tmp_path / "photos" / "red" / "new.png", (200, 40, 40), seed=99)
     process = start(*arguments)
     assert process.stderr is not None

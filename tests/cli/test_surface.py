@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgetl.cli import main
+from edgetl.errors import Interruption
 
 HEAVY = ("numpy", "torch", "onnx", "onnxruntime", "openvino", "PIL", "scipy", "pydantic", "rich")
 
@@ -92,6 +93,15 @@ def test_settings_file_gives_defaults_and_flags_win() -> None:
     assert "resnet81" in err
 
 
+@pytest.mark.parametrize("text", ["weights = 'embedded'", "[rank]\nweights = 'embedded'", "weights = ['embedded']"])
+def test_a_single_value_serves_an_option_that_may_be_repeated(text: str) -> None:
+    Path("edgetl.toml").write_text(f"data = 'missing'\n{text}\n", encoding="utf-8")
+    code, _, err = invoke("rank", "--arch", "mobilenet_v2")
+    assert code == 2
+    assert "missing" in err
+    assert "--weights" not in err
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -129,3 +139,37 @@ def test_ctrl_c_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, err = invoke("export")
     assert code == 130
     assert "Interrupted" in err
+
+
+def test_a_stage_that_knows_how_to_go_on_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(run: Path | None) -> Path:
+        raise Interruption("Interrupted. Go on with --resume.")
+
+    monkeypatch.setattr("edgetl.run.resolve", interrupt)
+    code, out, err = invoke("export", "--json")
+    assert code == 130
+    assert err == "Error: Interrupted. Go on with --resume.\n"
+    assert json.loads(out)["error"]["message"] == "Interrupted. Go on with --resume."
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_training_that_saved_its_best_before_it_was_interrupted_is_the_last_run(
+    monkeypatch: pytest.MonkeyPatch, saved: bool
+) -> None:
+    pytest.importorskip("torch")
+    result = Path("mine/finetune.json")
+    result.parent.mkdir()
+    result.write_text("of an earlier run", encoding="utf-8")
+
+    def interrupt(*_: object) -> None:
+        if saved:
+            result.unlink()
+            result.write_text("the best so far", encoding="utf-8")
+        raise Interruption("Interrupted.")
+
+    monkeypatch.setattr("edgetl.training.finetune.finetune", interrupt)
+    code, _, _ = invoke("finetune", "--out", "mine")
+    assert code == 130
+    assert Path("runs/latest").is_symlink() == saved
+    if saved:
+        assert Path("runs/latest/finetune.json").read_text(encoding="utf-8") == "the best so far"

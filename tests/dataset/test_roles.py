@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetl.dataset import Dataset, ImageRef, calibration_images, judging_images, selection_images, stopping_images
+from edgetl.dataset import (
+    Dataset,
+    ImageRef,
+    calibration_images,
+    fitting_images,
+    judging_images,
+    selection_images,
+    stopping_images,
+)
+from edgetl.errors import DataError
 
 LABELS = ("a", "b", "c")
 
@@ -79,11 +88,18 @@ def test_no_picture_is_fitted_to_and_stopped_by_or_stopped_by_and_judged(
     train: int, val: int, test: int, overlap: int, seed: int
 ) -> None:
     data = dataset(train, val, test, overlap=overlap)
+    judged = {image.sha256 for image in judging_images(data)}
+    left = {image.label for image in data.train if image.sha256 not in judged}
+    if left < {image.label for image in data.train}:
+        with pytest.raises(DataError, match="judged by"):
+            stopping_images(data, seed)
+        return
     fit, stopping = stopping_images(data, seed)
-    contents = [{image.sha256 for image in role} for role in (fit, stopping, judging_images(data))]
+    contents = [{image.sha256 for image in role} for role in (fit, stopping)]
     assert not contents[0] & contents[1]
-    assert not contents[1] & contents[2]
+    assert not (contents[0] | contents[1]) & judged
     assert contents[0] <= {image.sha256 for image in data.train}
+    assert {image.label for image in fit} == left
 
 
 def test_with_a_test_split_training_stops_by_val_and_fits_to_all_of_train() -> None:
@@ -98,12 +114,27 @@ def test_what_val_holds_as_well_is_not_fitted_to() -> None:
     assert (fit, stopping) == (data.train[4:], copies)
 
 
-def test_what_is_judged_by_is_not_stopped_by() -> None:
-    data = dataset(60, 30, 0, overlap=30)
-    judged = {image.sha256 for image in data.val}
+@pytest.mark.parametrize(("val", "test"), [(30, 0), (6, 30)], ids=["val judges", "test judges"])
+def test_what_is_judged_by_is_neither_fitted_to_nor_stopped_by(val: int, test: int) -> None:
+    data = dataset(60, val, test, overlap=30)
+    assert fitting_images(data) == data.train[:30]
+    judged = {image.sha256 for image in judging_images(data)}
     fit, stopping = stopping_images(data, 0)
     assert stopping
     assert not judged & {image.sha256 for image in fit + stopping}
+
+
+def test_splits_of_the_very_same_files_are_refused_in_a_sentence() -> None:
+    data = dataset(9, 9, 0)
+    same = data.model_copy(update={"val": data.train})
+    for role in (fitting_images, lambda given: stopping_images(given, 0)):
+        with pytest.raises(DataError, match=r"'a' is judged by as well.*2 more classes.*in one split only"):
+            role(same)
+    # Where there are others to judge by, the validation images may be fitted to, unless they stop the training.
+    tested = data.model_copy(update={"val": data.train, "test": images("test", 9, 20_000)})
+    assert fitting_images(tested) == data.train
+    with pytest.raises(DataError, match="validated on"):
+        stopping_images(tested, 0)
 
 
 def test_without_one_training_stops_by_a_share_of_each_class_of_train() -> None:
@@ -140,3 +171,10 @@ def test_calibration_follows_the_seed() -> None:
     data = dataset(60, 6, 9)
     assert calibration_images(data, 9, 0) == calibration_images(data, 9, 0)
     assert calibration_images(data, 9, 0) != calibration_images(data, 9, 1)
+
+
+def test_copies_and_near_identical_images_are_of_one_group() -> None:
+    first, second, third, *_ = images("train", 9)
+    copy = first.model_copy(update={"path": "copy"})
+    near = [image.model_copy(update={"alike": second.sha256}) for image in (second, third)]
+    assert dataset(9, 3, 0).groups([first, near[0], copy, near[1]]) == [0, 1, 0, 1]

@@ -301,3 +301,15 @@ def test_hymenoptera_has_its_junk_file_reported(shared_data: Path) -> None:
     data = scan(shared_data / "datasets" / "hymenoptera")
     assert (len(data.train), len(data.val)) == (244, 153)
     assert names(data.skipped) == ["train/ants/imageNotFound.gif"]
+
+
+def test_a_picture_in_two_classes_is_reported_and_refused_when_strict(folder: Path) -> None:
+    class_folders(folder, {"red": 4, "blue": 4})
+    one = sorted((folder / "red").iterdir())[0]
+    shutil.copy(one, folder / "blue" / "copy.png")
+    progress = Remarks()
+    scan(folder, progress=progress)
+    (remark,) = (remark for remark in progress.remarks if "two classes" in remark)
+    assert f"red/{one.name}" in remark and "blue/copy.png" in remark
+    with pytest.raises(DataError, match="two classes"):
+        scan(folder, strict=True)

@@ -133,3 +133,9 @@ def test_without_an_evaluation_the_summary_stands_alone() -> None:
     text = drawn(terminal.finetune(result(EIGHT, 320)), 80)
     assert text.startswith("finetune mobilenet_v2")
     assert text.splitlines()[-1].endswith("next: edgetl export")
+
+
+def test_brackets_in_the_name_of_a_class_are_part_of_it() -> None:
+    lines = shown(evaluation(("[/red]", "bees [x]"), 150), 80).splitlines()
+    heading = next(line for line in lines if line.split()[-1] in ("interval", "precision"))
+    assert heading.split()[:3] == ["[/red]", "bees", "[x]"]

@@ -13,14 +13,17 @@ pytest.importorskip("onnxruntime")
 from edgetl import classifier, run  # noqa: E402
 from edgetl.artifacts import FinetuneResult  # noqa: E402
 from edgetl.dataset import Dataset  # noqa: E402
-from edgetl.errors import DataError, UsageError, WeightsError  # noqa: E402
+from edgetl.errors import DataError, Interruption, UsageError, WeightsError  # noqa: E402
 from edgetl.evaluation import Evaluation  # noqa: E402
+from edgetl.training.adapt import stage  # noqa: E402
+from edgetl.training.descent import loop  # noqa: E402
 from edgetl.training.features import forward  # noqa: E402
 from edgetl.training.features.forward import Images  # noqa: E402
 from edgetl.training.finetune import finetune, inputs_hash, read_data  # noqa: E402
 from edgetl.training.heads import probe  # noqa: E402
 from edgetl.training.hyper import Hyper  # noqa: E402
-from edgetl.training.settings import FinetuneSettings  # noqa: E402
+from edgetl.training.settings import Adapt, FinetuneSettings  # noqa: E402
+from edgetl.training.strategies import STRATEGIES, auto, estimate, gradient, ladder, outputs  # noqa: E402
 from tests.photos import Remarks, class_folders  # noqa: E402
 
 pytestmark = [pytest.mark.training, pytest.mark.engine]
@@ -95,6 +98,125 @@ def test_an_interrupted_training_leaves_the_run_as_it_was(
             "evaluation.json",
             "finetune.json",
         ]
+
+
+def long(settings: FinetuneSettings, strategy: str, **changes: object) -> FinetuneSettings:
+    """Return the settings of a training by gradients that is over in seconds."""
+    import dataclasses
+
+    hyper = Hyper(epochs=2, batch=8, augment="none", views=1)
+    return dataclasses.replace(settings, strategy=strategy, hyper=hyper, **changes)  # type: ignore[arg-type]
+
+
+def checkpoints(settings: FinetuneSettings) -> list[str]:
+    return [path.parent.name for path in sorted(settings.run.rglob("checkpoint.pt"))]
+
+
+def worth_trying_one_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `auto` train one stage and find that all others take too long."""
+    monkeypatch.setattr(ladder, "can_be_beaten", lambda errors: True)
+    monkeypatch.setattr(estimate, "seconds", lambda task, start, stages, choices: 1e6 * (stages - 1))
+
+
+@pytest.mark.parametrize(("strategy", "where"), [("finetune", "training"), ("auto", "stages-1")])
+def test_a_training_is_kept_until_its_result_is_saved(
+    settings: FinetuneSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, where: str
+) -> None:
+    worth_trying_one_stage(monkeypatch)
+    new = class_folders(tmp_path / "new", {"any": 10}, seed=1)
+    adapting = long(settings, strategy, adapt=Adapt(new, method="coral"))
+
+    def fail(*_: object, **__: object) -> None:
+        raise DataError("It fails.")
+
+    remarks = Remarks()
+    with monkeypatch.context() as patch, pytest.raises(DataError, match="It fails"):
+        patch.setattr(stage, "adapt", fail)
+        finetune(adapting, remarks)
+    assert checkpoints(settings) == [where]
+    assert "--resume" in remarks.remarks[-1]
+    # Training it again would fail.
+    monkeypatch.setattr(loop._Training, "_epoch", fail)
+    result = finetune(long(settings, strategy, adapt=adapting.adapt, resume=True), Remarks())
+    assert result.adaptation is not None
+    assert checkpoints(settings) == []
+
+
+@pytest.mark.parametrize(("method", "message"), [("bn", "no BatchNorm"), ("mcc", "at least 32"), ("magic", "Unknown")])
+def test_an_adaptation_that_cannot_be_is_refused_before_the_training(
+    settings: FinetuneSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, message: str
+) -> None:
+    monkeypatch.setattr("edgetl.training.strategies.STRATEGIES", dict.fromkeys(STRATEGIES))
+    new = class_folders(tmp_path / "new", {"any": 10}, seed=1)
+    with pytest.raises(UsageError, match=message):
+        finetune(long(settings, "finetune", adapt=Adapt(new, method=method)), Remarks())
+    assert not settings.run.exists()
+
+
+def test_probabilities_are_not_judged_on_the_images_that_their_temperature_was_fitted_to(
+    settings: FinetuneSettings,
+) -> None:
+    finetune(long(settings, "full"), Remarks())
+    evaluation = Evaluation.load(settings.run)
+    assert (evaluation.split, evaluation.temperature_from, evaluation.cross_fitted) == ("val", "val", True)
+
+
+def test_an_interrupted_training_says_how_to_go_on(settings: FinetuneSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = loop._Training._epoch
+
+    def epoch(self: loop._Training) -> None:
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+        original(self)
+
+    with monkeypatch.context() as patch, pytest.raises(Interruption, match=r"so far\. The same command with --resume"):
+        patch.setattr(loop._Training, "_epoch", epoch)
+        finetune(long(settings, "finetune"), Remarks())
+    assert run.finetuned(settings.run).interrupted
+    assert checkpoints(settings) == ["training"]
+    finetune(long(settings, "finetune", resume=True), Remarks())
+    assert checkpoints(settings) == []
+    assert not run.finetuned(settings.run).interrupted
+
+
+def test_an_interruption_while_a_training_is_evaluated_keeps_it(
+    settings: FinetuneSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Else the probe might stay the best, and that is not evaluated here.
+    monkeypatch.setattr(gradient.tuning, "fitted", gradient.tuning.random)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(Interruption, match=r"checkpoint in .* is kept.* --resume"):
+        patch.setattr(outputs, "of_splits", interrupt)
+        finetune(long(settings, "finetune"), Remarks())
+    assert checkpoints(settings) == ["training"]
+    monkeypatch.setattr(loop._Training, "_epoch", interrupt)
+    finetune(long(settings, "finetune", resume=True), Remarks())
+    assert checkpoints(settings) == []
+
+
+@pytest.mark.parametrize("owner", ["probe on views", "estimate"])
+def test_auto_promises_no_resume_before_there_is_a_checkpoint(
+    settings: FinetuneSettings, monkeypatch: pytest.MonkeyPatch, owner: str
+) -> None:
+    import dataclasses
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    worth_trying_one_stage(monkeypatch)
+    chosen = dataclasses.replace(long(settings, "auto"), hyper=Hyper(epochs=2, batch=8, augment="light", views=1))
+    with monkeypatch.context() as patch, pytest.raises(Interruption, match="starts again, from cached") as caught:
+        if owner == "estimate":
+            patch.setattr(estimate, "seconds", interrupt)
+        else:
+            patch.setattr(auto, "_climb", interrupt)
+        finetune(chosen, Remarks())
+    assert "--resume" not in str(caught.value)
+    assert run.finetuned(settings.run).notes["chosen"] == "probe"
+    finetune(chosen, Remarks())
 
 
 def test_an_earlier_run_is_a_source_of_weights(settings: FinetuneSettings, tmp_path: Path) -> None:

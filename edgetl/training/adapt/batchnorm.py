@@ -29,7 +29,7 @@ def adapt(problem: Problem) -> Network:
     if not batchnorm.present(network):
         raise UsageError(f"A {task.backbone.name} has no BatchNorm to re-estimate. Choose --adapt-method coral or mcc.")
     network.to(task.world.device)
-    source = task.dataset.paths(task.dataset.train)
+    source = task.dataset.paths(problem.images)
     batchnorm.align(
         network,
         _sample(problem, source, "statistics of the source"),

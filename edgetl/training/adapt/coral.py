@@ -43,11 +43,11 @@ class Statistics:
 def adapt(problem: Problem) -> Network:
     """Return the network with its head fitted anew; the backbone stays as it is."""
     task, backbone = problem.task, problem.network.backbone
-    source, target = problem.of_source(backbone), problem.of_target(backbone)
+    source, target = problem.of_source(backbone, problem.images), problem.of_target(backbone)
     moved = aligned(source, target)
     hyper = replace(task.hyper, epochs=None, batch=None, rate=None, patience=None)
     classes = len(task.dataset.classes)
-    fitted = fit_head(moved, problem.labels, task.head, classes, hyper, task.seed, task.progress)
+    fitted = fit_head(moved, problem.labels, task.head, classes, hyper, task.seed, task.progress, groups=problem.groups)
     return replace(problem.network, head=fitted.tensors)
 
 

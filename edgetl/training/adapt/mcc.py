@@ -95,7 +95,7 @@ def _moments(features: Tensor) -> Moments:
 
 def _train(problem: Problem, module: nn.Module, source: Inputs, target: Inputs) -> None:
     task, device = problem.task, problem.task.world.device
-    counts = (len(task.dataset.train), len(problem.target.paths))
+    counts = (len(problem.images), len(problem.target.paths))
     steps = min(MOST, max(LEAST, EPOCHS * math.ceil(max(counts) / BATCH)))
     # Two domains of one size must not be seen in the same order.
     orders = [_order(count, steps, 2 * task.seed + number) for number, count in enumerate(counts)]
@@ -145,8 +145,8 @@ def _order(images: int, steps: int, seed: int) -> list[list[int]]:
 
 
 def _domains(problem: Problem) -> Iterator[tuple[Sequence[Path], Sequence[str]]]:
-    dataset, target = problem.task.dataset, problem.target
-    yield dataset.paths(dataset.train), [image.sha256 for image in dataset.train]
+    images, target = problem.images, problem.target
+    yield problem.task.dataset.paths(images), [image.sha256 for image in images]
     yield target.paths, target.hashes
 
 

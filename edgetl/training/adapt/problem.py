@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from edgetl import classifier, heads
+from edgetl.dataset import ImageRef, fitting_images
 from edgetl.training.adapt.target import Target
 from edgetl.training.features import frozen
 from edgetl.training.features.extraction import Features
@@ -50,15 +51,23 @@ class Problem:
     target: Target
 
     @property
-    def labels(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """The class indices of the source's training images."""
-        return np.asarray(self.task.dataset.labels(self.task.dataset.train), np.int64)
+    def images(self) -> tuple[ImageRef, ...]:
+        """The source's images that may be fitted to."""
+        return fitting_images(self.task.dataset)
 
-    def of_source(self, backbone: Weights) -> Features:
-        """Return the features of the source's training images, float32 (images, width), from the cache if there."""
-        dataset = self.task.dataset
-        hashes = [image.sha256 for image in dataset.train]
-        return self.of(backbone, dataset.paths(dataset.train), hashes)
+    @property
+    def labels(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Their class indices."""
+        return np.asarray(self.task.dataset.labels(self.images), np.int64)
+
+    @property
+    def groups(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Numbers of which near-identical ones have the same."""
+        return np.asarray(self.task.dataset.groups(self.images), np.int64)
+
+    def of_source(self, backbone: Weights, images: Sequence[ImageRef]) -> Features:
+        """Return the features of the source's ``images``, float32 (images, width), from the cache if there."""
+        return self.of(backbone, self.task.dataset.paths(images), [image.sha256 for image in images])
 
     def of_target(self, backbone: Weights) -> Features:
         """Return the features of the target's images."""

@@ -28,11 +28,10 @@ class Answers:
 def answers(problem: Problem, network: Network, check: Check | None) -> Answers:
     """Return what ``network`` says of all images; features come from the cache if they are there."""
     dataset = problem.task.dataset
-    paths, hashes = dataset.paths(dataset.val), [image.sha256 for image in dataset.val]
     slice_of = None if check is None else problem.of(network.backbone, check.paths, check.hashes)
     return Answers(
-        train=problem.logits(network.head, problem.of_source(network.backbone)),
-        val=problem.logits(network.head, problem.of(network.backbone, paths, hashes)),
+        train=problem.logits(network.head, problem.of_source(network.backbone, dataset.train)),
+        val=problem.logits(network.head, problem.of_source(network.backbone, dataset.val)),
         target=problem.logits(network.head, problem.of_target(network.backbone)),
         check=None if slice_of is None else problem.logits(network.head, slice_of),
     )

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from edgetl.errors import DataError, UsageError
+from edgetl.measure.statistics import wilson
 from edgetl.training.adapt import report
 from edgetl.training.adapt.methods import AUTO, METHODS, require_known
 from edgetl.training.adapt.problem import Network, Problem
@@ -64,7 +65,7 @@ def adapt(task: Task, trained: Trained, target: Target, check: Check | None = No
         rows=tuple(rows),
         left=tuple(left),
     )
-    task.progress.remark(_sentence(adaptation, adaptation.row(chosen)))
+    task.progress.remark(_sentence(adaptation, adaptation.row(chosen)) + _at_home(adaptation, len(task.dataset.val)))
     # What was cross-validated before says nothing of how sure the adapted network may be.
     notes = {**trained.notes, "adapted_by": chosen}
     adapted = replace(
@@ -84,6 +85,17 @@ def _reason(asked: str, chosen: str) -> str:
     return (
         f"Of the methods that could be used here, {chosen} recovered most in edgetl's own benchmark. Without labels "
         "nobody can tell whether it does on these images, and labels are not used to choose."
+    )
+
+
+def _at_home(adaptation: Adaptation, images: int) -> str:
+    """Return a warning where the source's ``images`` prove that the adapted network forgot them."""
+    before, after = (adaptation.row(name).source_accuracy for name in (SOURCE_ONLY, adaptation.method))
+    if wilson(round(after * images), images)[1] >= wilson(round(before * images), images)[0]:
+        return ""
+    return (
+        f" Of the {images} validation images of the old domain it is right on {after:.1%}, {before:.1%} before: do not "
+        "use it there, and doubt it elsewhere."
     )
 
 

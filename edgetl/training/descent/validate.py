@@ -67,5 +67,5 @@ def require_variance(images: int, batch: int, world: World) -> None:
     if min(map(len, schedule.batches(images, batch, 0, 0))) // world.size < 2:
         raise UsageError(
             f"BatchNorm learns from two images at least, and batches of {min(batch, images)} give each of {world.size} "
-            "processes less. Raise --batch, or freeze BatchNorm."
+            "processes less. Raise --batch-size, or give --batchnorm frozen."
         )

@@ -136,7 +136,7 @@ def _checked(
         # What could not be written may not be removable either.
         with contextlib.suppress(OSError):
             onnx.unlink(missing_ok=True)
-        progress.remark(f"The backbone runs on torch, which is slower: {str(error).splitlines()[0]}")
+        progress.remark(f"The backbone runs on torch, which is slower: {_said(error)}")
         return reference
     if not agrees:
         onnx.unlink(missing_ok=True)
@@ -145,6 +145,10 @@ def _checked(
         )
         return reference
     return engine
+
+
+def _said(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _is_rounding(

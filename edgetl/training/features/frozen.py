@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgetl import weights
 from edgetl.backbones import Backbone
-from edgetl.dataset import Dataset, ImageRef
+from edgetl.dataset import Dataset, ImageRef, fitting_images
 from edgetl.pixels import Pixels, iter_pixels
 from edgetl.progress import Progress
 from edgetl.training.distributed import ALONE, World
@@ -67,7 +67,8 @@ def of_files(
 def settled(of: Weights, backbone: Backbone, dataset: Dataset, seed: int) -> Weights:
     """Return random weights with BatchNorm statistics of the training images, without which they pass nothing on."""
     network = weights.attach(of, backbone)
-    images = random.Random(seed).sample(dataset.train, min(SETTLING_IMAGES, len(dataset.train)))  # noqa: S311
+    known = fitting_images(dataset)
+    images = random.Random(seed).sample(known, min(SETTLING_IMAGES, len(known)))  # noqa: S311 - a sample, not a secret
     batches = iter_pixels(dataset.paths(images), backbone.preprocess, batch=SETTLING_BATCH)
     # A last batch of one image has no variance.
     whole = islice((pixels for _, pixels in batches), max(1, len(images) // SETTLING_BATCH))

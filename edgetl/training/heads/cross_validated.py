@@ -7,22 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetl.training.heads import folds
+
 
 @dataclass(frozen=True, eq=False)
 class CrossValidated:
     """Each image's ``logits``, by a fit to other images than it: float32 (images, classes).
 
     ``rows`` (images,) says which of the images that were given these are; ``labels`` (images,) are their classes.
+    Images of one of the ``groups`` (images,) are near-identical.
     """
 
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
     logits: NDArray[np.float32]
 
     @property
     def images(self) -> int:
         """How many images were judged."""
         return len(self.rows)
+
+    @property
+    def independent(self) -> float:
+        """How many images without near-identical ones would say as much, at the least."""
+        return folds.independent(self.groups)
 
     @property
     def right(self) -> int:

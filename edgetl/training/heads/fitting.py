@@ -30,7 +30,7 @@ class FittedHead:
     """A ``head`` and its ``tensors`` (names within the head, as in `heads.build`).
 
     ``l2`` is the strength of regularization where the probe chose one, ``epochs`` how long a training by gradients
-    went on. ``cross_validated`` is None where a class has too few images for it.
+    went on. ``cross_validated`` is None where a class has too few images for it (near-identical ones count as one).
     """
 
     head: Head
@@ -76,24 +76,26 @@ def fit_head(
     seed: int,
     progress: Progress,
     *,
+    groups: NDArray[np.int64] | None = None,
     views: Sequence[Features] = (),
 ) -> FittedHead:
     """Return ``head`` fitted to the ``features`` (images, width) of images with these class indices.
 
-    ``views`` are the features of the same images under augmentations, each shaped and ordered as ``features``: the
-    views of an image weigh as much as one image together and are never on both sides of a split, and only the plain
-    features judge. Of ``hyper``, class weights and smoothing are for all heads; epochs, batch, rate and patience for
-    those trained by gradients, which are all but a plain linear one. The same input gives the same bits on the same
-    machine. Raises UsageError for features that hold no images or are not finite, and for batches that are too small
-    for BatchNorm.
+    Images of one of the ``groups`` (images,) are near-identical: they are never on both sides of a split. Without it
+    each image is its own. ``views`` are the features of the same images under augmentations, each shaped and ordered as
+    ``features``: the views of an image weigh as much as one image together and are never on both sides of a split,
+    either, and only the plain features judge. Of ``hyper``, class weights and smoothing are for all heads; epochs,
+    batch, rate and patience for those trained by gradients, which are all but a plain linear one. The same input gives
+    the same bits on the same machine. Raises UsageError for features that hold no images or are not finite, and for
+    batches that are too small for BatchNorm.
     """
     _require_finite(features, *views)
     objective = Objective(class_weights(hyper.class_weights, labels, classes), hyper.smoothing)
     if head == Head():
-        fitted = probe.fit(features, labels, classes, seed, progress, views=views, objective=objective)
+        fitted = probe.fit(features, labels, classes, seed, progress, groups=groups, views=views, objective=objective)
         tensors = {f"{heads.ONLY}.weight": fitted.weight, f"{heads.ONLY}.bias": fitted.bias}
         return FittedHead(head, tensors, classes, fitted.cross_validated, l2=fitted.l2)
-    trained = mlp.fit(features, labels, head, objective, hyper, seed, progress, views=views)
+    trained = mlp.fit(features, labels, head, objective, hyper, seed, progress, groups=groups, views=views)
     return FittedHead(head, trained.state, classes, trained.cross_validated, epochs=trained.epochs)
 
 

@@ -24,7 +24,7 @@ from edgetl.training.descent import optimizer, schedule, validate
 from edgetl.training.descent.optimizer import Group
 from edgetl.training.heads import design
 from edgetl.training.heads.cross_validated import CrossValidated
-from edgetl.training.heads.probe import folds
+from edgetl.training.heads.folds import alone, folds
 from edgetl.training.hyper import Hyper
 from edgetl.training.objective import Objective
 from edgetl.training.threads import torch_threads
@@ -40,7 +40,7 @@ STEPS, FEWEST, MOST = 600, 8, 80
 PATIENCE = 6
 # Images in a batch, where the user does not say: an eighth of them, within these bounds.
 SMALL, LARGE = 32, 256
-# So many images judge, if there are: more folds of small data, one of large data.
+# So many images judge, near-identical ones counted as one, if there are: more folds of small data, one of large data.
 JUDGES = 500
 # Parameters of all folds' heads together, each of which takes 16 bytes while it is trained; one fold always judges.
 PARAMETERS = 2**24
@@ -55,8 +55,8 @@ EVALUATED = 4096
 class Fit:
     """The ``state`` dict of a head that was trained for so many ``epochs``.
 
-    ``cross_validated`` is None where a class has too few images to hold any out. It judges the epoch that it chose: a
-    little too kindly, where it holds few images.
+    ``cross_validated`` is None where a class has too few images to hold any out (near-identical ones count as one). It
+    judges the epoch that it chose: a little too kindly, where it holds few images.
     """
 
     state: Mapping[str, Tensor]
@@ -153,16 +153,18 @@ def fit(
     seed: int,
     progress: Progress,
     *,
+    groups: NDArray[np.int64] | None = None,
     views: Sequence[Features] = (),
 ) -> Fit:
     """Return ``head`` trained on (images, width) ``features``; bit-identical for the same input on the same machine.
 
-    ``views`` are the features of the same images under augmentations, shaped and ordered as ``features``; the plain one
-    judges. Raises UsageError for batches that are too small for BatchNorm.
+    Images of one of the ``groups`` (images,) are near-identical and judge together; None says that there are no such
+    images. ``views`` are the features of the same images under augmentations, shaped and ordered as ``features``; the
+    plain one judges. Raises UsageError for batches that are too small for BatchNorm.
     """
     batch = hyper.batch or min(LARGE, max(SMALL, len(labels) // 8))
     if batch < NORM_BATCH and any(layer.kind == "norm" for layer in head.before):
-        raise UsageError(f"The head '{head}' normalizes over batches; {batch} images are too few. Give --batch 4.")
+        raise UsageError(f"The head '{head}' normalizes over batches; {batch} images are too few. Give --batch-size 4.")
     steps = math.ceil(len(labels) / batch)
     plan = _Plan(
         head,
@@ -175,10 +177,13 @@ def fit(
     )
     work = batch * features.shape[1] * max((*head.hidden, 1))
     with torch_threads(cores_allowed() if work > WORTH_THREADS else 1), torch.random.fork_rng([]):
-        return _fit([torch.from_numpy(view) for view in (features, *views)], labels, plan, progress)
+        groups = alone(len(labels)) if groups is None else groups
+        return _fit([torch.from_numpy(view) for view in (features, *views)], labels, groups, plan, progress)
 
 
-def _fit(views: Sequence[Tensor], labels: NDArray[np.int64], plan: _Plan, progress: Progress) -> Fit:
+def _fit(
+    views: Sequence[Tensor], labels: NDArray[np.int64], groups: NDArray[np.int64], plan: _Plan, progress: Progress
+) -> Fit:
     width = views[0].shape[1]
     first = next((layer.kind for layer in plan.head.before if layer.kind != "dropout"), "linear")
     mean, deviation = torch.zeros(width), torch.ones(width)
@@ -186,7 +191,7 @@ def _fit(views: Sequence[Tensor], labels: NDArray[np.int64], plan: _Plan, progre
     if first != "norm":
         mean, deviation = (each.float() for each in design.moments(views))
     inputs, y = Cached(tuple(views), mean, deviation), torch.from_numpy(labels)
-    epochs, validated = _validated(inputs, y, plan, progress)
+    epochs, validated = _validated(inputs, y, groups, plan, progress)
     training = _Training(inputs, y, np.arange(len(labels)), plan)
     for epoch in range(1, epochs + 1):
         training.advance()
@@ -197,13 +202,16 @@ def _fit(views: Sequence[Tensor], labels: NDArray[np.int64], plan: _Plan, progre
     return Fit({name: tensor.detach() for name, tensor in module.state_dict().items()}, epochs, validated)
 
 
-def _validated(inputs: Cached, y: Tensor, plan: _Plan, progress: Progress) -> tuple[int, CrossValidated | None]:
+def _validated(
+    inputs: Cached, y: Tensor, groups: NDArray[np.int64], plan: _Plan, progress: Progress
+) -> tuple[int, CrossValidated | None]:
     """Return after how many epochs the loss on images held out is least, and what is said of them then."""
-    fold_of = folds(y.numpy(), plan.seed)
+    fold_of = folds(y.numpy(), groups, plan.seed)
     if fold_of.max() < 1:
         return plan.epochs, None
-    held = _judges(fold_of, plan, len(inputs.mean))
-    trainings = [_Training(inputs, y, np.flatnonzero(fold_of != fold), plan) for fold in range(len(held))]
+    held = _judges(fold_of, groups, plan, len(inputs.mean))
+    # Nothing of a group that judges is trained on, even where it is in no fold.
+    trainings = [_Training(inputs, y, np.flatnonzero(~np.isin(groups, groups[part])), plan) for part in held]
     rows = np.concatenate(held)
     judged, weights = y[rows], torch.tensor(plan.objective.weights)[y[rows]].double()
     least, best, logits = math.inf, 0, torch.empty(0)
@@ -218,16 +226,16 @@ def _validated(inputs: Cached, y: Tensor, plan: _Plan, progress: Progress) -> tu
         if epoch - best >= plan.patience:
             progress.step("choose the epochs", plan.epochs, plan.epochs)
             break
-    return best, CrossValidated(rows, judged.numpy(), logits.numpy())
+    return best, CrossValidated(rows, judged.numpy(), groups[rows], logits.numpy())
 
 
-def _judges(fold_of: NDArray[np.int64], plan: _Plan, width: int) -> list[NDArray[np.int64]]:
+def _judges(fold_of: NDArray[np.int64], groups: NDArray[np.int64], plan: _Plan, width: int) -> list[NDArray[np.int64]]:
     """Return the images of each fold that judges."""
     parameters = sum(each.numel() for each in heads.build(plan.head, width, len(plan.objective.weights)).parameters())
     result: list[NDArray[np.int64]] = []
     for fold in range(fold_of.max() + 1):
-        enough = sum(map(len, result)) >= JUDGES or (len(result) + 1) * parameters > PARAMETERS
-        if result and enough:
+        judges = sum(len(np.unique(groups[part])) for part in result)
+        if result and (judges >= JUDGES or (len(result) + 1) * parameters > PARAMETERS):
             break
         result.append(np.flatnonzero(fold_of == fold))
     return result

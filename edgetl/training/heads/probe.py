@@ -20,6 +20,7 @@ from edgetl.progress import Progress
 from edgetl.training.heads import design, logistic
 from edgetl.training.heads.cross_validated import CrossValidated
 from edgetl.training.heads.design import Coordinates
+from edgetl.training.heads.folds import alone, folds
 from edgetl.training.heads.logistic import Problem
 from edgetl.training.objective import Objective
 from edgetl.training.threads import torch_threads
@@ -28,9 +29,6 @@ Features = NDArray[np.float32]
 
 # From strong to weak: each solution is the start of the next, and strongly regularized ones are found fastest.
 GRID = tuple(float(value) for value in np.logspace(1, -4, 11))
-FOLDS = 5
-# Cross-validation sees at most about so many images: the best strength moves slowly with their number.
-CROSS_VALIDATED = 4096
 # The loss has one minimum along the grid; after so many strengths worse than the best, the rest are not tried.
 PATIENCE = 2
 # The strength where a class has too few images to be cross-validated.
@@ -48,7 +46,7 @@ PERCENT = 100
 class Probe:
     """A linear layer: ``weight`` (classes, features) and ``bias`` (classes,), float32.
 
-    ``cross_validated`` is None where a class has too few images for it.
+    ``cross_validated`` is None where a class has too few images for it that are not near-identical.
     """
 
     weight: Tensor
@@ -69,26 +67,34 @@ def fit(
     seed: int,
     progress: Progress,
     *,
+    groups: NDArray[np.int64] | None = None,
     views: Sequence[Features] = (),
     objective: Objective | None = None,
 ) -> Probe:
     """Return the best probe for (images, width) ``features``; bit-identical for the same input on the same machine.
 
-    ``views`` are the features of the same images under augmentations, shaped and ordered as ``features``: all views of
-    an image are in one fold and weigh as much as one image together, and the plain one judges. ``objective`` weighs the
-    classes and smooths the labels, in the fit and where strengths are compared.
+    Images of one of the ``groups`` (images,) are near-identical and in one fold; None says that there are no such
+    images. ``views`` are the features of the same images under augmentations, shaped and ordered as ``features``: all
+    views of an image are in one fold and weigh as much as one image together, and the plain one judges. ``objective``
+    weighs the classes and smooths the labels, in the fit and where strengths are compared.
     """
     size = (1 + len(views)) * features.size * classes
     with torch_threads(cores_allowed() if size > WORTH_THREADS else 1):
-        return _fit((features, *views), labels, objective or Objective((1.0,) * classes), seed, progress)
+        groups = alone(len(labels)) if groups is None else groups
+        return _fit((features, *views), labels, groups, objective or Objective((1.0,) * classes), seed, progress)
 
 
 def _fit(
-    views: Sequence[Features], labels: NDArray[np.int64], objective: Objective, seed: int, progress: Progress
+    views: Sequence[Features],
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    objective: Objective,
+    seed: int,
+    progress: Progress,
 ) -> Probe:
     x, y = [torch.from_numpy(view) for view in views], torch.from_numpy(labels)
     coordinates = design.coordinates(x)
-    l2, start, validated = _strength(x, y, coordinates, objective, seed, progress)
+    l2, start, validated = _strength(x, y, groups, coordinates, objective, seed, progress)
     problem = Problem(design.design(x, coordinates), y, coordinates.variances, objective)
     shares = problem.weights[:, None] / problem.weights.sum()
     solution = logistic.solve(problem, shares, l2, start, TIGHT, _watch(progress))
@@ -114,13 +120,14 @@ def _watch(progress: Progress) -> Callable[[float], None]:
 def _strength(
     views: Sequence[Tensor],
     y: Tensor,
+    groups: NDArray[np.int64],
     coordinates: Coordinates,
     objective: Objective,
     seed: int,
     progress: Progress,
 ) -> tuple[float, Tensor, CrossValidated | None]:
     """Return the strength with the least cross-validated loss, a start for its fit to all images, and what it says."""
-    fold_of = torch.from_numpy(folds(y.numpy(), seed))
+    fold_of = torch.from_numpy(folds(y.numpy(), groups, seed))
     rows = torch.nonzero(fold_of >= 0)[:, 0]
     fold_of, y = fold_of[rows], y[rows]
     count = int(fold_of.max()) + 1
@@ -146,7 +153,7 @@ def _strength(
         scores.append((loss, l2))
         if min(scores) == scores[-1]:
             best = torch.cat(solutions, 1).mean(1, keepdim=True)
-            validated = CrossValidated(rows.numpy(), y.numpy(), judged.float().numpy())
+            validated = CrossValidated(rows.numpy(), y.numpy(), groups[rows.numpy()], judged.float().numpy())
         progress.step("cross-validate", done, len(GRID))
         if done - 1 - scores.index(min(scores)) >= PATIENCE:
             progress.step("cross-validate", len(GRID), len(GRID))
@@ -162,24 +169,4 @@ def _unseen(problem: Problem, solutions: Sequence[Tensor], fold_of: Tensor) -> T
         mine = torch.nonzero((fold_of >= first) & (fold_of < first + solution.shape[1]))[:, 0]
         result[mine] = logistic.logits(problem.design, solution)[mine, fold_of[mine] - first]
         first += solution.shape[1]
-    return result
-
-
-def folds(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return each image's fold, classes spread evenly; -1 for images that are left out because there are plenty.
-
-    There are no more folds than the rarest class has images.
-    """
-    generator = np.random.default_rng(seed)
-    counts = np.bincount(labels)
-    number = min(FOLDS, int(counts[counts > 0].min()))
-    keep = min(1.0, CROSS_VALIDATED / len(labels))
-    result = np.full(len(labels), -1)
-    offset = 0
-    for label in np.flatnonzero(counts):
-        images = generator.permutation(np.flatnonzero(labels == label))
-        images = images[: max(number, round(keep * len(images)))]
-        # Each class begins where the last one ended, so that many small classes do not all fill the first fold.
-        result[images] = (np.arange(len(images)) + offset) % number
-        offset += len(images)
     return result

@@ -7,7 +7,8 @@
 
 It ends where even a perfect network could not be told from the one kept, or where the next one would probably not end
 within the time budget (see `estimate`). All are fitted to the same images and compared on the stopping images, which
-no result is judged on. A probe that wins is fitted again, to all training images.
+no verdict rests on. A probe that wins is fitted again, to all training images. Checkpoints stay for the caller to
+remove.
 
 With the same seed the same ways give the same results; how many of them are tried depends on the machine's speed.
 """
@@ -32,6 +33,8 @@ VIEWS = 4
 INTERRUPTED = "interrupted"
 # The folders of the trainings below the task's.
 FOLDERS = "stages-*"
+# The augmentation whose views are the images themselves.
+PLAIN = "none"
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,6 @@ def auto(task: Task) -> Trained:
     notes: dict[str, float | int | str] = {**trained.notes, "chosen": kept.name, "ended": why}
     for way in tried:
         notes |= {f"accuracy of {way.name}": way.accuracy, f"Brier error of {way.name}": float(way.errors.mean())}
-    if task.world.leads and why != INTERRUPTED:
-        for folder in task.folder.glob(FOLDERS):
-            checkpoint.remove(folder)
     return replace(trained, notes=notes, interrupted=why == INTERRUPTED)
 
 
@@ -93,8 +93,9 @@ def _climb(task: Task, tried: list[Way], left: Callable[[], float]) -> str:
     views = task.hyper.views or VIEWS
     if reason := _hopeless(tried):
         return reason
-    # Decoding and the forward pass of a view take as long as those of the images took, and its fit as the first.
-    _tell(task, tried, _probe(task, tried[0].start, views))
+    if task.hyper.augment != PLAIN:
+        # Decoding and the forward pass of a view take as long as those of the images took, and its fit as the first.
+        _tell(task, tried, _probe(task, tried[0].start, views))
     count = tuning.count(task)
     for stages in range(1, count + 1):
         name = "full" if stages == count else f"finetune with {stages} stage{'s' * (stages > 1)}"

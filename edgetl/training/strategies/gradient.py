@@ -4,14 +4,15 @@
 stages of the backbone and the head are trained on from there, so that the gradients of a random head do not tear up
 what the source weights know. The fitted head is epoch 0 and may stay the best. *scratch* begins with a random head.
 
-All stop by images that they are not fitted to, and that nothing is judged by later.
+All stop by images that they are not fitted to, and that no verdict rests on. Their checkpoints stay for the caller to
+remove, who may still have something to do that can fail.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from edgetl.training.descent import checkpoint, plan
+from edgetl.training.descent import plan
 from edgetl.training.descent.plan import Outcome
 from edgetl.training.strategies import outputs, probing, tuning
 from edgetl.training.strategies.tuning import Choices, Start, Tuned
@@ -51,9 +52,7 @@ def finished(task: Task, start: Start, tuned: Tuned) -> Trained:
         return replace(probing.probed(task, start.source, 0), notes=about(outcome), interrupted=interrupted)
     with task.phases("evaluate"):
         train, val = outputs.of_splits(task, tuned.tensors, alone=interrupted)
-    labels = tuning.labels(task, start.stopping)
-    unseen = Unseen(outcome.logits, labels, "images that training was stopped by")
-    return Trained(tuned.tensors, train, val, about(outcome), interrupted, unseen)
+    return Trained(tuned.tensors, train, val, about(outcome), interrupted, _unseen(task, start, outcome))
 
 
 def about(outcome: Outcome) -> dict[str, float | int | str]:
@@ -73,10 +72,15 @@ def _alone(task: Task, start: Start, stages: int, choices: Choices) -> Trained:
     tuned = tuning.tune(task, start, stages, choices, task.folder, task.time_budget_s)
     task.progress.remark(_sentence(tuned.outcome))
     trained = finished(task, start, tuned)
-    trained = replace(trained, notes={"stages": stages, **trained.notes})
-    if task.world.leads and not trained.interrupted:
-        checkpoint.remove(task.folder)
-    return trained
+    return replace(trained, notes={"stages": stages, **trained.notes})
+
+
+def _unseen(task: Task, start: Start, outcome: Outcome) -> Unseen | None:
+    """Return what the stopping images say; None where they are of the val split, which the evaluation judges."""
+    val = {image.sha256 for image in task.dataset.val}
+    if any(image.sha256 in val for image in start.stopping):
+        return None
+    return Unseen(outcome.logits, tuning.labels(task, start.stopping), "images that training was stopped by")
 
 
 def _sentence(outcome: Outcome) -> str:

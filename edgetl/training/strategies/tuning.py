@@ -43,6 +43,8 @@ from edgetl.weights import Weights
 FALL = 0.5
 # The augmentation of the views that a head is fitted to, where the user names none.
 VIEWED = "standard"
+# The augmentation that leaves all images as they are.
+NO_AUGMENTATION = "none"
 
 
 @dataclass(frozen=True)
@@ -116,19 +118,32 @@ def features(task: Task, source: Weights, images: Sequence[ImageRef], view: View
         return frozen.extract(source, task.backbone, task.dataset, images, task.progress, view=view, world=task.world)
 
 
-def fit_head(task: Task, source: Weights, images: Sequence[ImageRef], views: int = 0) -> FittedHead:
+def fit_head(
+    task: Task, source: Weights, images: Sequence[ImageRef], views: int = 0, *, last: bool = False
+) -> FittedHead:
     """Return a head fitted to the features of ``images`` and of so many augmented views of each.
 
-    The user's epochs, rates and batches are for the training by gradients that follows.
+    The user's epochs, rates and batches are for the training by gradients that follows; where this is the ``last`` one,
+    they are for it. Without an augmentation there is nothing but the plain view.
     """
-    hyper = replace(task.hyper, epochs=None, batch=None, rate=None, patience=None)
+    hyper = task.hyper if last else replace(task.hyper, epochs=None, batch=None, rate=None, patience=None)
     name = task.hyper.augment or VIEWED
+    views = 0 if name == NO_AUGMENTATION else views
     plain = features(task, source, images)
     augmented = [features(task, source, images, View(name, number, task.seed)) for number in range(views)]
     classes = len(task.dataset.classes)
     with task.phases("head"):
-        targets = labels(task, images)
-        return fitting.fit_head(plain, targets, task.head, classes, hyper, task.seed, task.progress, views=augmented)
+        return fitting.fit_head(
+            plain,
+            labels(task, images),
+            task.head,
+            classes,
+            hyper,
+            task.seed,
+            task.progress,
+            groups=np.asarray(task.dataset.groups(images), np.int64),
+            views=augmented,
+        )
 
 
 def tune(task: Task, start: Start, stages: int, choices: Choices, folder: Path, budget_s: float | None = None) -> Tuned:
@@ -210,7 +225,7 @@ def resolved(task: Task, choices: Choices) -> Choices:
         patience=told.patience or choices.patience,
         augment=told.augment or choices.augment,
         views=told.views or choices.views,
-        batchnorm="train" if "train" in (told.batchnorm, choices.batchnorm) else "frozen",
+        batchnorm=told.batchnorm or choices.batchnorm,
     )
 
 

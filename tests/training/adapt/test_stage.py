@@ -113,6 +113,19 @@ def test_each_method_changes_its_part_and_nothing_that_was_given(tmp_path: Path,
     assert all(torch.isfinite(tensor).all() for tensor in adapted.trained.tensors.values())
 
 
+@pytest.mark.parametrize("method", ["coral", "mcc"])
+def test_no_method_is_fitted_to_copies_of_judging_images(tmp_path: Path, method: str) -> None:
+    given, before = trained(tmp_path)
+    images, _ = target.read(Adapt(darker(tmp_path) / "new"), given.dataset, given.progress)
+    leaking = given.dataset.model_copy(update={"train": given.dataset.train + given.dataset.test})
+    clean, leaked = (
+        stage.adapt(replace(given, dataset=dataset), before, images, method=method).trained
+        for dataset in (given.dataset, leaking)
+    )
+    assert all(torch.equal(clean.tensors[name], tensor) for name, tensor in leaked.tensors.items())
+    assert len(leaked.train_logits) == len(leaking.train)
+
+
 def test_mcc_is_coral_on_a_trained_last_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given, before = trained(tmp_path)
     images, _ = target.read(Adapt(darker(tmp_path) / "new"), given.dataset, given.progress)

@@ -258,5 +258,5 @@ def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
 
 
 def test_batches_too_small_for_batchnorm_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--batch"):
+    with pytest.raises(UsageError, match="--batch-size"):
         trained(tmp_path, batchnorm="train", batch=1)

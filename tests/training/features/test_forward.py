@@ -59,6 +59,17 @@ def test_an_exported_backbone_that_differs_is_not_used(tmp_path: Path) -> None:
     assert not onnx.exists()
 
 
+def test_an_error_that_says_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def export(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(forward, "_export", export)
+    progress = Remarks()
+    run = forward.fastest(network(), PREPROCESS, tmp_path / "b.onnx", PIXELS[:4], progress)
+    assert np.array_equal(run(PIXELS), forward.on_torch(network(), PREPROCESS)(PIXELS))
+    assert any("MemoryError" in remark for remark in progress.remarks)
+
+
 def test_without_an_engine_torch_does_it_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unavailable(*_: object) -> None:
         raise providers.ProviderUnavailable("no engine here")

@@ -114,3 +114,12 @@ def test_views_reach_every_head(text: str) -> None:
     hyper = Hyper(epochs=5)
     alone, seen = (fit_head(x, y, heads.parse(text), 3, hyper, 0, Silent(), views=views) for views in ((), (-x,)))
     assert not np.allclose(alone.logits(x), seen.logits(x), atol=1e-2)
+
+
+@pytest.mark.parametrize("text", ["linear", "mlp:8"])
+def test_groups_reach_every_head(text: str) -> None:
+    x, y = clouds()
+    hyper, groups = Hyper(epochs=2), np.arange(120) // 6 * 3 + y
+    head = fit_head(x, y, heads.parse(text), 3, hyper, 0, Silent(), groups=groups)
+    assert head.cross_validated is not None
+    assert head.cross_validated.independent == pytest.approx(60)

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from edgetl import heads  # noqa: E402
 from edgetl.errors import UsageError  # noqa: E402
 from edgetl.progress import Silent  # noqa: E402
-from edgetl.training.heads import mlp  # noqa: E402
+from edgetl.training.heads import folds, mlp  # noqa: E402
 from edgetl.training.hyper import Hyper  # noqa: E402
 from edgetl.training.objective import Objective, class_weights  # noqa: E402
 
@@ -110,6 +110,34 @@ def test_images_that_judge_were_not_trained_on() -> None:
     assert fitted.cross_validated.accuracy < 0.7
 
 
+@pytest.mark.parametrize("bound", [4096, 100])
+def test_frames_of_a_scene_do_not_choose_the_epochs_for_others_of_it(
+    bound: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do those that are left out of the folds."""
+    monkeypatch.setattr(folds, "CROSS_VALIDATED", bound)
+    rng = np.random.default_rng(0)
+    scene = np.repeat(np.arange(30), 10)
+    x = rng.normal(0, 1, (30, 60))[scene] + rng.normal(0, 0.05, (300, 60))
+    lots = x.astype(np.float32), rng.permutation(np.arange(30) % 2)[scene]
+    hyper = Hyper(epochs=10, rate=1e-2, patience=10)
+    torn, kept = (fit(lots, hyper=hyper, groups=groups).cross_validated for groups in (None, scene))
+    assert torn is not None
+    assert kept is not None
+    assert torn.accuracy > 0.95, "what is to be avoided"
+    assert kept.accuracy < 0.7
+
+
+def test_near_identical_images_judge_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mlp, "JUDGES", 40)
+    data = crossed(200)
+    judged = [fit(data, hyper=Hyper(epochs=1), groups=np.arange(200) // size).cross_validated for size in (1, 4)]
+    assert [each.images for each in judged if each is not None] == [40, 160]
+    for each, size in zip(judged, (1, 4), strict=True):
+        assert each is not None
+        assert set(np.unique(each.groups, return_counts=True)[1].tolist()) == {size}, "none is torn apart"
+
+
 def test_large_data_is_judged_by_one_fold() -> None:
     fitted = fit(crossed(3000), hyper=Hyper(epochs=1))
     assert fitted.cross_validated is not None
@@ -162,7 +190,7 @@ def test_every_view_of_an_image_is_shown_in_turn() -> None:
 
 
 def test_batches_too_small_to_normalize_over_are_refused() -> None:
-    with pytest.raises(UsageError, match="batch"):
+    with pytest.raises(UsageError, match="--batch-size"):
         fit(crossed(20), "norm+linear", Hyper(batch=2))
 
 

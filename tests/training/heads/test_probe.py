@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -101,22 +100,35 @@ def test_a_class_with_one_image_is_trained_without_cross_validation() -> None:
     assert logits(fitted, x).argmax(1)[8] == 2
 
 
-def test_folds_hold_every_class_evenly() -> None:
-    labels = np.repeat(np.arange(4), (51, 21, 6, 6))
-    folds = probe.folds(labels, 0)
-    for label in range(4):
-        counts = Counter(folds[labels == label].tolist())
-        assert set(counts) == set(range(5))
-        assert max(counts.values()) - min(counts.values()) <= 1
-    assert max(Counter(folds.tolist()).values()) - min(Counter(folds.tolist()).values()) <= 1
+def bursts(
+    scenes: int, frames: int, width: int = 60
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Return frames of scenes, near-identical within each, whose classes are by lot; and which scene each is of."""
+    rng = np.random.default_rng(0)
+    scene = np.repeat(np.arange(scenes), frames)
+    points = rng.normal(0, 1, (scenes, width))[scene] + rng.normal(0, 0.05, (len(scene), width))
+    return points.astype(np.float32), rng.permutation(np.arange(scenes) % 2)[scene], scene
 
 
-def test_cross_validation_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "CROSS_VALIDATED", 60)
-    labels = np.arange(3000) % 3
-    folds = probe.folds(labels, 0)
-    assert np.sum(folds >= 0) == 60
-    assert np.array_equal(np.unique(labels[folds >= 0]), [0, 1, 2])
+def test_frames_of_a_scene_do_not_judge_what_was_fitted_to_others_of_it() -> None:
+    x, y, scene = bursts(30, 10)
+    torn = probe.fit(x, y, 2, 0, Silent())
+    assert torn.cv_accuracy == 1.0, "what is to be avoided"
+    fitted = probe.fit(x, y, 2, 0, Silent(), groups=scene)
+    assert fitted.cross_validated is not None
+    assert fitted.cross_validated.images == 300
+    assert fitted.cross_validated.accuracy < 0.7
+    assert fitted.cross_validated.independent == pytest.approx(30)
+    np.testing.assert_array_equal(fitted.cross_validated.groups, scene[fitted.cross_validated.rows])
+    assert fitted.l2 > 100 * torn.l2
+
+
+def test_a_class_of_one_scene_is_not_cross_validated() -> None:
+    x, y, scene = bursts(30, 10)
+    scene[y == 1] = 99
+    fitted = probe.fit(x, y, 2, 0, Silent(), groups=scene)
+    assert fitted.cross_validated is None
+    assert fitted.l2 == probe.UNVALIDATED_L2
 
 
 def test_what_is_not_held_in_memory_gives_the_same_probe(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from tests.training.tasks import stripes, task  # noqa: E402
 
 pytestmark = [pytest.mark.training, pytest.mark.engine]
 
-QUICK = Hyper(epochs=2, batch=8, rate=1e-2, augment="none", views=1)
+QUICK = Hyper(epochs=2, batch=8, rate=1e-2, augment="light", views=1)
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +82,24 @@ def test_all_ways_are_tried_from_cheap_to_dear_and_the_best_is_kept(
     assert trained.notes["chosen"] == "finetune with 2 stages"
     assert trained.notes["ended"] == "all ways were tried"
     assert {f"accuracy of {way}" for way in ("probe", *ways)} <= trained.notes.keys()
-    assert not any(map(checkpoint.exists, here.folder.iterdir()))
+    # Whoever saves the result removes them.
+    assert all(map(checkpoint.exists, here.folder.iterdir()))
     assert isinstance(here.progress, Remarks)
     assert any(
         "finetune with 2 stages" in remark and "is better than probe" in remark for remark in here.progress.remarks
     )
+
+
+def test_views_that_are_the_images_themselves_are_no_way_of_their_own(
+    here: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = wins(monkeypatch, "none of them")
+    monkeypatch.setattr(ladder, "can_be_beaten", lambda errors: True)
+    monkeypatch.setattr(estimate, "seconds", lambda task, start, stages, choices: 1e6)
+    trained = auto.auto(replace(here, hyper=replace(QUICK, augment="none", views=0)))
+    assert ran == []
+    assert trained.notes["chosen"] == "probe"
+    assert str(trained.notes["ended"]).startswith("finetune with 1 stage would take")
 
 
 def test_nothing_is_begun_that_takes_too_long(here: Task, monkeypatch: pytest.MonkeyPatch) -> None:

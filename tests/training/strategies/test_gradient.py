@@ -87,7 +87,11 @@ def test_finetune_trains_the_last_stage_and_the_head_and_nothing_else(
             expected = module(torch.from_numpy(pixels)).numpy()
         np.testing.assert_allclose(logits, expected, atol=1e-3 * np.abs(expected).max())
     assert (tmp_path / "training" / "metrics.jsonl").is_file()
-    assert not checkpoint.exists(tmp_path / "training")
+    # Whoever saves the result removes it.
+    assert checkpoint.exists(tmp_path / "training")
+    # The validation split stopped the training, and is judged: no other images can say how sure the network may be.
+    assert dataset.test
+    assert trained.unseen is None
 
 
 def test_finetune_and_full_begin_with_the_probe_and_end_no_worse(photos: Path, tmp_path: Path) -> None:
@@ -140,7 +144,17 @@ def test_an_interrupted_training_gives_the_best_so_far_and_resumes_to_the_same_w
     resumed = strategy(replace(here, folder=tmp_path / "stopped", resume=True))
     assert same(resumed, whole)
     np.testing.assert_array_equal(resumed.val_logits, whole.val_logits)
-    assert not checkpoint.exists(tmp_path / "stopped")
+
+
+def test_images_that_stopped_a_training_and_are_not_judged_say_how_sure_it_may_be(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "fitted", tuning.random)
+    here = task(photos, tmp_path, hyper=replace(QUICK, epochs=1))
+    dataset = here.dataset.model_copy(update={"train": here.dataset.train + here.dataset.test, "test": ()})
+    trained = gradient.finetune(replace(here, dataset=dataset))
+    assert trained.unseen is not None
+    assert len(trained.unseen.logits) == len(trained.unseen.labels) == trained.notes["stopping_images"]
 
 
 def test_scratch_learns_everything_with_statistics_that_fit(tmp_path: Path) -> None:
