@@ -113,7 +113,10 @@ training_options = options(
             help="Augmented views of each image that the probe sees besides the plain one.",
         ),
         option(
-            TRAINING, "--time-budget", metavar="TIME", help="End after about this long, with the best so far: 90s, 5m."
+            TRAINING,
+            "--time-budget",
+            metavar="TIME",
+            help="End after about this long, or an epoch, with the best so far: 90s, 5m.",
         ),
         option(TRAINING, "--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training."),
         option(

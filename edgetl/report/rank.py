@@ -27,7 +27,7 @@ def rank(result: RankResult, data: str | None = None) -> RenderableType:
     lines = [
         Text.assemble(("rank ", "bold"), f"accuracy: probe cross-validated on {rows[0].images} images"),
         Text(f"  latency: {how}"),
-        Text("  front: no other is at least as accurate and faster; intervals that overlap are ties"),
+        Text("  front: no other is as accurate and faster; overlapping intervals are ties"),
         Text("  recommended: the fastest whose accuracy is not provably below the best"),
     ]
     said = Text(f"  {result.seconds:.1f} s; next: {_next(result, data)}", style="dim")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -57,7 +58,7 @@ def finetune(result: FinetuneResult, evaluation: Evaluation | None = None) -> Re
     """Return what a person wants to know of a training, and of how its classifier does on the validation images."""
     low, high = result.val_accuracy_ci
     lines = [
-        f"{result.arch} ({result.weights} weights), {result.strategy}, head {result.head}, "
+        f"{result.arch} ({Path(result.weights).name} weights), {result.strategy}, head {result.head}, "
         f"{len(result.classes)} classes",
         f"validation top-1 {percent(result.val_accuracy)} [{percent(low)}, {percent(high)}] "
         f"on {result.val_images} images, trained on {result.train_images}",

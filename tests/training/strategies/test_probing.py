@@ -12,9 +12,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from edgetl import classifier, heads  # noqa: E402
+from edgetl import classifier  # noqa: E402
 from edgetl.dataset import ImageRef, fitting_images  # noqa: E402
-from edgetl.errors import DataError, UsageError  # noqa: E402
+from edgetl.errors import DataError  # noqa: E402
 from edgetl.training.heads import fitting  # noqa: E402
 from edgetl.training.heads.fitting import FittedHead  # noqa: E402
 from edgetl.training.hyper import Hyper  # noqa: E402
@@ -65,25 +65,6 @@ def test_the_users_settings_are_for_the_head_where_nothing_follows_it(
     tuning.fit_head(here, here.weights, here.dataset.train)
     probing.probed(here, here.weights, 0)
     assert [each["hyper"] for each in fits] == [TOLD, Hyper(), Hyper(), Hyper()]
-
-
-@pytest.mark.parametrize(
-    ("hyper", "named"),
-    [
-        (Hyper(epochs=3), "--epochs would"),
-        (Hyper(batch=8), "--batch-size would"),
-        (Hyper(rate=0.1, patience=3), "--lr and --patience would"),
-    ],
-)
-def test_settings_that_a_linear_head_has_no_use_for_are_refused(
-    photos: Path, tmp_path: Path, fits: list[dict[str, Any]], hyper: Hyper, named: str
-) -> None:
-    here = task(photos, tmp_path, hyper=hyper)
-    with pytest.raises(UsageError, match=f"{named}.*--strategy"):
-        probing.probe(here)
-    assert not fits
-    probing.probe(replace(here, head=heads.parse("linear:dropout=0.1")))
-    probing.probed(here, here.weights, 0)
 
 
 def test_views_that_are_all_the_same_are_none(photos: Path, tmp_path: Path, fits: list[dict[str, Any]]) -> None:
