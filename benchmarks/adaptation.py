@@ -77,7 +77,7 @@ def measure(seed: int) -> list[Row]:
         rows: list[Row] = []
         for method in (SOURCE_ONLY, *METHODS):
             start = time.perf_counter()
-            network = problem.network if method == SOURCE_ONLY else METHODS[method](problem)
+            network = problem.network if method == SOURCE_ONLY else METHODS[method].adapt(problem)
             seconds = time.perf_counter() - start
             source = _accuracy(problem, network, task.dataset.paths(task.dataset.test), task.dataset.test)
             answered = report.answers(problem, network, check).check

@@ -20,14 +20,7 @@ seed = click.option("--seed", type=SEED, metavar="N", default=0, show_default=Tr
 data = click.option(
     "--data", type=FOLDER, help="Folder of class folders, or a CSV/JSONL manifest. [default: the embedded demo images]"
 )
-arch = click.option("--arch", default="mobilenet_v2", show_default=True, help="Backbone: see `edgetl models`.")
-weights = click.option(
-    "--weights",
-    help="Source weights: imagenet, embedded, none, a file or an earlier run. "
-    "[default: imagenet; embedded for the demo images]",
-)
 strict = click.option("--strict", is_flag=True, help="Refuse a data set with unusable images instead of skipping them.")
-out = click.option("--out", type=FOLDER, help="Folder of the run. [default: runs/<data>-<arch>]")
 providers = click.option(
     "--provider",
     "providers",

@@ -12,10 +12,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
-
-from edgetl.device.values import SessionSpec
 
 # A visit lasts about this long for the slowest variant: long enough to hold quiet moments, short against drifts.
 VISIT_NS = 60_000_000
@@ -33,15 +30,6 @@ class Timer(Protocol):
 
     def time(self, count: int) -> tuple[int, ...]:
         """Return the ns of each of ``count`` runs, one after another."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A model file under a session: one worker process of its own."""
-
-    name: str
-    model: Path
-    spec: SessionSpec
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,10 @@ class Recipe:
     hidden: float = 0.0
 
 
-# None takes the centre, as when the trained network is used.
+# The augmentation that takes the centre, as when the trained network is used.
+PLAIN = "none"
 AUGMENTATIONS: Mapping[str, Recipe | None] = {
-    "none": None,
+    PLAIN: None,
     "light": Recipe(area=0.7, aspect=1.1),
     "standard": Recipe(area=0.35, aspect=4 / 3, colour=0.3, hue=0.02),
     "strong": Recipe(area=0.2, aspect=4 / 3, colour=0.5, hue=0.05, grey=0.1, hidden=0.5),

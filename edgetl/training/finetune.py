@@ -24,6 +24,7 @@ from edgetl.files import replacing_together, require_place, sha256_file
 from edgetl.progress import Progress, Silent
 from edgetl.training import unheard
 from edgetl.training.adapt import target
+from edgetl.training.adapt.target import Domain
 from edgetl.training.distributed import joined
 from edgetl.training.settings import FinetuneSettings
 
@@ -45,14 +46,17 @@ def read_data(settings: FinetuneSettings, progress: Progress) -> Dataset:
     return scan(settings.data, seed=settings.seed, strict=settings.strict, progress=progress)
 
 
-def inputs_hash(settings: FinetuneSettings, dataset: Dataset) -> str:
-    """Return the hash of all that decides the result, without loading torch; raises UsageError for an unknown name."""
+def inputs_hash(settings: FinetuneSettings, dataset: Dataset, read: Domain | None = None) -> str:
+    """Return the hash of all that decides the result, without loading torch; raises UsageError for an unknown name.
+
+    ``read`` are the images to adapt to, if they were read already.
+    """
     chosen = backbones.backbone(settings.arch)
     source = weights.identity(settings.source, chosen)
     told = [settings.strategy, str(heads.parse(settings.head)), settings.seed, asdict(settings.hyper)]
     domain = None
     if settings.adapt is not None:
-        images, check = target.read(settings.adapt, dataset, Silent())
+        images, check = read or target.read(settings.adapt, dataset, Silent())
         places = [str(path) for each in (images, check) if each is not None for path in each.paths]
         domain = [settings.adapt.method, target.fingerprint(images, check), places]
     # Where the images are decides nothing, but later stages read them there.
@@ -85,7 +89,8 @@ def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | 
                 dataset = world.first_here(lambda: read_data(settings, progress))
         if world.broadcast(dataset.sha256) != dataset.sha256:
             raise UsageError("The processes see different images at --data. Give all machines the same files.")
-        inputs = inputs_hash(settings, dataset)
+        domain = None if settings.adapt is None else target.read(settings.adapt, dataset, progress)
+        inputs = inputs_hash(settings, dataset, domain)
         with phases("import torch"):
             for name in IMPORTED:
                 importing[name].result()
@@ -114,26 +119,24 @@ def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | 
             world=world,
         )
         try:
-            return _result(settings, task, inputs, start)
+            return _result(settings, task, domain, inputs, start)
         except Interruption:
             raise
         except KeyboardInterrupt:
             raise _interruption(settings, task, saved=False) from None
 
 
-def _result(settings: FinetuneSettings, task: Task, inputs: str, start: float) -> FinetuneResult:
+def _result(settings: FinetuneSettings, task: Task, domain: Domain | None, inputs: str, start: float) -> FinetuneResult:
     """Return the result of the task; the checkpoints of its training are kept until it is saved."""
     from edgetl.training.descent import checkpoint
     from edgetl.training.strategies import STRATEGIES
 
     dataset, world = task.dataset, task.world
-    domain = None
-    if settings.adapt is not None:
+    if settings.adapt is not None and domain is not None:
         from edgetl.training.adapt.methods import require_possible
 
-        domain = target.read(settings.adapt, dataset, task.progress)
         # Nobody shall wait for a training to be told this.
-        require_possible(settings.adapt.method, task, domain[0])
+        require_possible(settings.adapt.method, task, len(domain[0].paths))
     trained = STRATEGIES[settings.strategy](task)
     try:
         adaptation = None

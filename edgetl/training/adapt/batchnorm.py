@@ -9,25 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from edgetl import weights
+from edgetl import backbones, weights
 from edgetl.errors import UsageError
 from edgetl.pixels import Pixels, iter_pixels
 from edgetl.training.adapt.problem import Network, Problem
 from edgetl.training.features import batchnorm
+from edgetl.training.task import Task
 
 # Images of each domain that the statistics are of; beyond, they hardly change.
 IMAGES, BATCH = 512, 32
 
 
-def adapt(problem: Problem) -> Network:
-    """Return the network with other statistics in its BatchNorms, all else as it was; see `batchnorm.align`.
+def require(task: Task, _: int) -> None:
+    """Raise UsageError for a network without BatchNorm."""
+    if not batchnorm.present(backbones.build_empty(task.backbone)):
+        raise UsageError(f"A {task.backbone.name} has no BatchNorm to re-estimate. Choose --adapt-method coral or mcc.")
 
-    Raises UsageError for a network without BatchNorm.
-    """
+
+def adapt(problem: Problem) -> Network:
+    """Return the network with other statistics in its BatchNorms, all else as it was; see `batchnorm.align`."""
     task = problem.task
     network = weights.attach(problem.network.backbone, task.backbone)
-    if not batchnorm.present(network):
-        raise UsageError(f"A {task.backbone.name} has no BatchNorm to re-estimate. Choose --adapt-method coral or mcc.")
     network.to(task.world.device)
     source = task.dataset.paths(problem.images)
     batchnorm.align(

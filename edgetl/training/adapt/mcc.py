@@ -23,12 +23,14 @@ from edgetl.device.cores import cores_allowed
 from edgetl.errors import UsageError
 from edgetl.training.adapt import coral
 from edgetl.training.adapt.problem import Network, Problem
+from edgetl.training.augment import PLAIN
 from edgetl.training.descent import optimizer, schedule
 from edgetl.training.descent.optimizer import Group
 from edgetl.training.inputs import cuts
 from edgetl.training.inputs.feed import Inputs, Photos, of_activations, of_pixels
 from edgetl.training.objective import Objective, class_weights
 from edgetl.training.strategies import tuning
+from edgetl.training.task import Task
 from edgetl.training.threads import torch_threads
 
 STEP = "adapt by mcc"
@@ -43,14 +45,18 @@ HEAD, BACKBONE, CLIP = 1e-2, 1e-3, 1.0
 TEMPERATURE = 2.5
 
 
-def adapt(problem: Problem) -> Network:
-    """Return the network with its last stage and its head trained; raises UsageError for too few target images."""
-    task = problem.task
-    if len(problem.target.paths) < BATCH:
+def require(_: Task, images: int) -> None:
+    """Raise UsageError for fewer ``images`` of the target than a batch."""
+    if images < BATCH:
         raise UsageError(
-            f"Adapting by mcc takes at least {BATCH} images of the target, and there are "
-            f"{len(problem.target.paths)}. Add some, or choose --adapt-method coral or bn."
+            f"Adapting by mcc takes at least {BATCH} images of the target, and there are {images}. Add some, or choose "
+            "--adapt-method coral or bn."
         )
+
+
+def adapt(problem: Problem) -> Network:
+    """Return the network with its last stage and its head trained."""
+    task = problem.task
     cut = cuts.split(weights.attach(problem.network.backbone, task.backbone), task.backbone, 1)
     module = tuning.assembled(task, cut.tail, problem.network.head)
     with contextlib.ExitStack() as stack:
@@ -155,5 +161,5 @@ def _inputs(
 ) -> contextlib.AbstractContextManager[Inputs]:
     photos, task = Photos(paths, hashes, problem.task.backbone.preprocess), problem.task
     if trunk is None:
-        return contextlib.nullcontext(of_pixels(photos, "none", task.seed))
-    return of_activations(trunk, photos, "none", 0, task.seed, task.progress)
+        return contextlib.nullcontext(of_pixels(photos, PLAIN, task.seed))
+    return of_activations(trunk, photos, PLAIN, 0, task.seed, task.progress)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from edgetl.errors import DataError, UsageError
+from edgetl.errors import UsageError
 from edgetl.measure.statistics import wilson
 from edgetl.training.adapt import report
-from edgetl.training.adapt.methods import AUTO, METHODS, require_known
+from edgetl.training.adapt.methods import AUTO, METHODS, require_possible
 from edgetl.training.adapt.problem import Network, Problem
 from edgetl.training.adapt.report import Answers
 from edgetl.training.adapt.target import Check, Target, fingerprint
@@ -30,7 +30,7 @@ def adapt(task: Task, trained: Trained, target: Target, check: Check | None = No
     The labels of ``check`` decide nothing. Raises UsageError for an unknown method and for one that this network or so
     few images do not allow, DataError for an image that cannot be decoded.
     """
-    require_known(method)
+    require_possible(method, task, len(target.paths))
     problem = Problem(task, Network.of(task, trained.tensors), target)
     start = time.perf_counter()
     before = report.answers(problem, problem.network, check)
@@ -40,17 +40,16 @@ def adapt(task: Task, trained: Trained, target: Target, check: Check | None = No
     for name in METHODS if method == AUTO else (method,):
         start = time.perf_counter()
         try:
-            with task.phases(f"adapt by {name}"):
-                network = METHODS[name](problem)
-                now = report.answers(problem, network, check)
+            METHODS[name].require(task, len(target.paths))
         except UsageError as error:
-            # `auto` leaves out what this network or so few images do not allow; `coral` they always do.
-            if method != AUTO or isinstance(error, DataError):
-                raise
             left.append(Left(method=name, reason=str(error)))
             continue
+        with task.phases(f"adapt by {name}"):
+            network = METHODS[name].adapt(problem)
+            now = report.answers(problem, network, check)
         done[name] = network, now
         rows.append(report.row(problem, name, time.perf_counter() - start, now, before, check))
+    # Coral is always possible.
     chosen = next(iter(done))
     network, now = done[chosen]
     adaptation = Adaptation(

@@ -43,7 +43,10 @@ class Check:
     labels: tuple[int, ...]
 
 
-def read(settings: Adapt, dataset: Dataset, progress: Progress) -> tuple[Target, Check | None]:
+Domain = tuple[Target, Check | None]
+
+
+def read(settings: Adapt, dataset: Dataset, progress: Progress) -> Domain:
     """Return what ``settings`` name, for a classifier of ``dataset``'s classes.
 
     Images with the content of a labelled one, or of one that the data set is judged by, are not adapted to. Raises

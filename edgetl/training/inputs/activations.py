@@ -30,6 +30,7 @@ from edgetl.device.values import Preprocess
 from edgetl.files import cache_dir
 from edgetl.pixels import Pixels
 from edgetl.progress import Progress
+from edgetl.training.augment import PLAIN
 from edgetl.training.features import forward
 from edgetl.training.features.extraction import Features, Forward, Source
 from edgetl.training.inputs.photos import Decoder, Photos
@@ -61,7 +62,7 @@ def of_activations(
     that cannot be decoded.
     """
     decoder = Decoder(photos, augmentation, seed)
-    wanted = 0 if augmentation == "none" else views
+    wanted = 0 if augmentation == PLAIN else views
     (sample,) = decoder.views(range(min(forward.CHECKED, len(photos.paths))), (), batch=forward.CHECKED)
     run = forward.fastest(trunk, photos.preprocess, _source(trunk, photos.preprocess).onnx, sample[:, 0], progress)
     form = _form(run(sample[:, 0]))

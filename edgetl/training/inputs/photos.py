@@ -11,7 +11,7 @@ import numpy as np
 from edgetl.device.cores import cores_allowed
 from edgetl.device.values import Preprocess
 from edgetl.pixels import Pixels, iter_pixels
-from edgetl.training.augment import augment, recipe
+from edgetl.training.augment import PLAIN, augment, recipe
 from edgetl.training.features.extraction import View
 
 
@@ -56,7 +56,7 @@ class Decoder:
             seeds = [view.seed_of(hashes[indices[position]]) for view in sequences]
             return np.stack([augment(pixels, self.augmentation, preprocess.crop, seed) for seed in seeds])
 
-        plain = not numbers or self.augmentation == "none"
+        plain = not numbers or self.augmentation == PLAIN
         # An augmentation chooses its crop from all of the shorter side.
         decoded = preprocess if plain else replace(preprocess, crop=preprocess.resize)
         paths = [self.photos.paths[index] for index in indices]

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from edgetl.errors import UsageError
+from edgetl.training.augment import PLAIN
 from edgetl.training.descent import brier, checkpoint, plan
 from edgetl.training.strategies import estimate, gradient, ladder, probing, tuning
 from edgetl.training.strategies.ladder import Values
@@ -33,8 +34,6 @@ VIEWS = 4
 INTERRUPTED = "interrupted"
 # The folders of the trainings below the task's.
 FOLDERS = "stages-*"
-# The augmentation whose views are the images themselves.
-PLAIN = "none"
 
 
 @dataclass(frozen=True)

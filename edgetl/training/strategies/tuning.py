@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from edgetl import __version__, classifier, heads, run, weights
 from edgetl.dataset import ImageRef, stopping_images
 from edgetl.errors import UsageError
+from edgetl.training.augment import PLAIN
 from edgetl.training.descent import loop
 from edgetl.training.descent.optimizer import Group
 from edgetl.training.descent.plan import Examples, Outcome, Plan, Session
@@ -43,8 +44,6 @@ from edgetl.weights import Weights
 FALL = 0.5
 # The augmentation of the views that a head is fitted to, where the user names none.
 VIEWED = "standard"
-# The augmentation that leaves all images as they are.
-NO_AUGMENTATION = "none"
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def fit_head(
     """
     hyper = task.hyper if last else replace(task.hyper, epochs=None, batch=None, rate=None, patience=None)
     name = task.hyper.augment or VIEWED
-    views = 0 if name == NO_AUGMENTATION else views
+    views = 0 if name == PLAIN else views
     plain = features(task, source, images)
     augmented = [features(task, source, images, View(name, number, task.seed)) for number in range(views)]
     classes = len(task.dataset.classes)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from edgetl.errors import UsageError  # noqa: E402
 from edgetl.training.adapt import coral, mcc  # noqa: E402
-from edgetl.training.adapt.methods import METHODS, require_known  # noqa: E402
+from edgetl.training.adapt.methods import require_possible  # noqa: E402
+from tests.photos import class_folders  # noqa: E402
+from tests.training.tasks import task  # noqa: E402
 
 pytestmark = pytest.mark.training
 
@@ -68,8 +73,17 @@ def test_batches_show_each_image_once_before_any_twice() -> None:
     assert seen[:40] != seen[40:80]
 
 
-def test_an_unknown_method_is_refused_with_the_nearest() -> None:
-    for name in ("auto", *METHODS):
-        require_known(name)
-    with pytest.raises(Exception, match="Did you mean 'coral'"):
-        require_known("korall")
+def test_an_unknown_method_is_refused_with_the_nearest_and_an_impossible_one_before_training(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    here = task(class_folders(tmp_path / "photos", {"red": 4, "blue": 4}), tmp_path)
+    assert here.backbone.name == "squeezenet1_1"
+    for name in ("auto", "coral"):
+        require_possible(name, here, 8)
+    require_possible("mcc", here, mcc.BATCH)
+    for name, images, sentence in (
+        ("korall", 99, "Did you mean 'coral'"),
+        ("mcc", 8, "at least"),
+        ("bn", 99, "no Batch"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            require_possible(name, here, images)

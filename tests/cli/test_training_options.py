@@ -1,0 +1,18 @@
+"""The command line offers exactly what there is; it cannot ask, since asking would import torch."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+
+from edgetl.cli import training
+from edgetl.training.adapt.methods import AUTO, METHODS
+from edgetl.training.augment import AUGMENTATIONS
+from edgetl.training.strategies import STRATEGIES
+
+
+def test_every_choice_is_in_the_table_and_the_other_way_round() -> None:
+    assert tuple(STRATEGIES) == training.STRATEGIES
+    assert tuple(AUGMENTATIONS) == training.AUGMENTATIONS
+    assert (AUTO, *METHODS) == training.METHODS
