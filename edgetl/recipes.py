@@ -18,7 +18,9 @@ class Recipe(pydantic.BaseModel):
     ``engine`` is who quantizes; the rest says how. ``samples`` is the number of calibration images. ``percentile``
     is the share of values, in percent, that the method of that name keeps. ``per_channel`` concerns weights,
     ``symmetric_activations`` puts their zero point at 0, ``reduce_range`` uses 7-bit weights. ``layout`` is who shall
-    read the Q/DQ pairs. ``precision`` is what the resulting file computes in.
+    read the Q/DQ pairs. ``equalize`` evens out the ranges of channels before, ``correct_bias`` takes the mean error of
+    each output off its bias afterwards. ``preset``, ``fast_bias_correction`` are NNCF's own. ``precision`` is what the
+    resulting file computes in.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -26,7 +28,7 @@ class Recipe(pydantic.BaseModel):
     schema_version: Literal[1] = 1
     name: str
     description: str
-    engine: Literal["onnxruntime", "float16"] = "onnxruntime"
+    engine: Literal["onnxruntime", "float16", "nncf-onnx", "nncf-openvino"] = "onnxruntime"
     precision: Literal["int8", "fp16"] = "int8"
     method: Literal["minmax", "mean-minmax", "percentile", "entropy"] = "minmax"
     percentile: float = pydantic.Field(default=99.99, gt=50, le=100)
@@ -37,6 +39,10 @@ class Recipe(pydantic.BaseModel):
     symmetric_activations: bool = False
     reduce_range: bool = False
     layout: Literal["onnxruntime", "tensorrt"] = "onnxruntime"
+    equalize: bool = False
+    correct_bias: bool = False
+    preset: Literal["performance", "mixed"] = "mixed"
+    fast_bias_correction: bool = True
     exclude_operators: tuple[str, ...] = ()
     exclude_nodes: tuple[str, ...] = ()
 

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
 
 from edgetl.files import replacing, sha256_file
 from edgetl.graph import metadata
-from edgetl.quantize.calibration import Calibration
-from edgetl.quantize.engine import Engine
-from edgetl.quantize.trial import Setback
+from edgetl.quantize.calibration.images import Calibration
+from edgetl.quantize.engines import ENGINES
+from edgetl.quantize.engines.base import Engine
+from edgetl.quantize.search.trial import Setback
 from edgetl.recipes import Recipe
-
-# Imported when a recipe asks for one, since each brings its libraries. A new engine is a file and a line here.
-ENGINES: Mapping[str, tuple[str, str]] = {
-    "onnxruntime": ("edgetl.quantize.ort_static", "quantize"),
-    "float16": ("edgetl.quantize.float16", "convert"),
-}
 
 # What quantizers raise for graphs that they do not understand; the other recipes may still work.
 _UNSUITABLE = (AssertionError, AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, ValueError)

@@ -15,11 +15,11 @@ from edgetl.errors import DataError
 from edgetl.graph import metadata
 from edgetl.measure.worker import local_command
 from edgetl.progress import Progress
-from edgetl.quantize.calibration import Calibration
-from edgetl.quantize.contest import Contest, Ground
+from edgetl.quantize.calibration.images import Calibration
 from edgetl.quantize.make import Workshop
-from edgetl.quantize.record import Record
-from edgetl.quantize.trial import Setback, Trial
+from edgetl.quantize.search.contest import Contest, Ground
+from edgetl.quantize.search.record import Record
+from edgetl.quantize.search.trial import Setback, Trial
 from edgetl.spool import spooled
 from edgetl.targets import Target, TargetCandidate
 

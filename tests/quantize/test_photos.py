@@ -18,7 +18,7 @@ from edgetl import recipes  # noqa: E402
 from edgetl.device.values import Preprocess  # noqa: E402
 from edgetl.export import export_module  # noqa: E402
 from edgetl.pixels import iter_pixels  # noqa: E402
-from edgetl.quantize import ort_static  # noqa: E402
+from edgetl.quantize.engines import static  # noqa: E402
 
 pytestmark = [pytest.mark.training, pytest.mark.engine, pytest.mark.realdata]
 
@@ -48,7 +48,7 @@ def test_int8_mobilenet_keeps_what_it_knows_of_imagenet(shared_data: Path) -> No
     judged = [index for index in range(len(paths)) if index % 5][::2]
     pixels = np.concatenate([each for _, each in iter_pixels([paths[index] for index in judged], Preprocess())])
     expected = _logits(model, pixels)
-    found = _logits(ort_static.quantize(model, recipes.load("u8s8-percentile"), calibration), pixels)
+    found = _logits(static.quantize(model, recipes.load("u8s8-percentile"), calibration), pixels)
     right = [float(np.mean(logits.argmax(1) == labels[judged])) for logits in (expected, found)]
     assert right[0] > 0.8
     assert right[0] - right[1] <= 0.02

@@ -22,10 +22,11 @@ from edgetl.errors import ConfigError
 from edgetl.files import sha256_file
 from edgetl.graph import metadata
 from edgetl.progress import Silent
-from edgetl.quantize import QuantizeSettings, calibration, quantize
+from edgetl.quantize import QuantizeSettings, quantize
 from edgetl.quantize import stage as stages
-from edgetl.quantize.contest import Contest
+from edgetl.quantize.calibration import images as calibration
 from edgetl.quantize.make import Workshop
+from edgetl.quantize.search.contest import Contest
 from tests import trained_run as fixture
 
 pytestmark = [pytest.mark.training, pytest.mark.engine]
@@ -207,7 +208,7 @@ def test_a_recipe_that_this_model_defeats_does_not_end_the_search(
     def fail(*_: Any) -> None:
         raise ValueError("quantization parameters are not specified for param x")
 
-    monkeypatch.setattr("edgetl.quantize.ort_static.quantize", fail)
+    monkeypatch.setattr("edgetl.quantize.engines.static.quantize", fail)
     result = quantize(settings, Silent())
     int8 = result.candidate("cpu-int8-u8s8-minmax")
     assert (int8.status, int8.path) == ("rejected", "")

@@ -17,8 +17,8 @@ ort = pytest.importorskip("onnxruntime")
 from edgetl import recipes  # noqa: E402
 from edgetl.device.values import Preprocess  # noqa: E402
 from edgetl.export import export_module  # noqa: E402
-from edgetl.quantize import calibrate as calibration  # noqa: E402
-from edgetl.quantize import float16, ort_static  # noqa: E402
+from edgetl.quantize.calibration import observe as calibration  # noqa: E402
+from edgetl.quantize.engines import float16, static  # noqa: E402
 from tests import trained_run as fixture  # noqa: E402
 
 pytestmark = [pytest.mark.training, pytest.mark.engine]
@@ -87,14 +87,14 @@ def shallow() -> Any:
 
 @pytest.mark.parametrize("name", [name for name in recipes.names() if recipes.load(name).precision == "int8"])
 def test_every_int8_recipe_keeps_the_logits(shallow: Any, name: str) -> None:
-    quantized = ort_static.quantize(shallow, recipes.load(name), _images)
+    quantized = static.quantize(shallow, recipes.load(name), _images)
     onnx.checker.check_model(quantized, full_check=True)
     least = OF_THE_MEAN_IMAGE_DB if recipes.load(name).method == "mean-minmax" else SIGNAL_TO_NOISE_DB
     assert _signal_to_noise_db(_logits(shallow), _logits(quantized)) > least
 
 
 def test_mobilenet_runs_wholly_in_int8(model: Any, tmp_path: Path) -> None:
-    quantized = ort_static.quantize(model, recipes.load("u8s8-percentile"), _images)
+    quantized = static.quantize(model, recipes.load("u8s8-percentile"), _images)
     path = tmp_path / "optimized.onnx"
     _session(quantized, path)
     operators = Counter(node.op_type for node in onnx.load(path).graph.node)
@@ -106,7 +106,7 @@ def test_mobilenet_runs_wholly_in_int8(model: Any, tmp_path: Path) -> None:
 
 def test_reduced_range_weights_have_seven_bits(model: Any) -> None:
     for name, largest in (("u8s8-percentile", 127), ("u8s8-reduced-range", 64)):
-        quantized = ort_static.quantize(model, recipes.load(name), _images)
+        quantized = static.quantize(model, recipes.load(name), _images)
         weights = [each for each in quantized.graph.initializer if each.data_type == onnx.TensorProto.INT8]
         found = max(np.abs(onnx.numpy_helper.to_array(each).astype(int)).max() for each in weights if each.dims)
         assert 0.9 * largest <= found <= largest
@@ -118,7 +118,7 @@ def test_zero_points_are_where_the_recipe_wants_them(model: Any) -> None:
         ("s8s8-asymmetric", onnx.TensorProto.INT8, True),
         ("s8s8-symmetric", onnx.TensorProto.INT8, False),
     ):
-        quantized = ort_static.quantize(model, recipes.load(name), _images)
+        quantized = static.quantize(model, recipes.load(name), _images)
         constants = {each.name: each for each in quantized.graph.initializer}
         points = [constants[node.input[2]] for node in quantized.graph.node if node.op_type == "QuantizeLinear"]
         assert {point.data_type for point in points} == {kind}
@@ -128,14 +128,14 @@ def test_zero_points_are_where_the_recipe_wants_them(model: Any) -> None:
 
 def test_an_excluded_operator_stays_in_float(model: Any) -> None:
     recipe = recipes.load("u8s8-minmax").model_copy(update={"exclude_operators": ("Gemm",)})
-    quantized = ort_static.quantize(model, recipe, _images)
+    quantized = static.quantize(model, recipe, _images)
     gemm = next(node for node in quantized.graph.node if node.op_type == "Gemm")
     assert gemm.input[1] in {each.name for each in quantized.graph.initializer}
 
 
 def test_the_model_that_was_given_stays_as_it_is(model: Any) -> None:
     before = model.SerializeToString(deterministic=True)
-    ort_static.quantize(model, recipes.load("u8s8-minmax"), _images)
+    static.quantize(model, recipes.load("u8s8-minmax"), _images)
     float16.convert(model, recipes.load("fp16"), _images)
     assert model.SerializeToString(deterministic=True) == before
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edgetl.measure.accuracy import paired
 from edgetl.measure.statistics import Estimate
-from edgetl.quantize.choose import choose
-from edgetl.quantize.trial import Setback, Trial
+from edgetl.quantize.search.choose import choose
+from edgetl.quantize.search.trial import Setback, Trial
 from edgetl.targets import Budgets, TargetCandidate
 
 BUDGETS = Budgets(top1_drop=0.01)

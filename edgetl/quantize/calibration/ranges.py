@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetl.quantize import entropy
+from edgetl.quantize.calibration import entropy
 from edgetl.recipes import Recipe
 
 Values = NDArray[np.float32]

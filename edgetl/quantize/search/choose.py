@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from edgetl.artifacts import Status
 from edgetl.judge import outcome
 from edgetl.measure.accuracy import PairedAccuracy, images_needed
-from edgetl.quantize.trial import Trial
+from edgetl.quantize.search.trial import Trial
 from edgetl.targets import Budgets
 
 # A gain smaller than this is not worth another file, however certain it is.

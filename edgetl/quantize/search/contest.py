@@ -17,8 +17,8 @@ from edgetl.measure.interleave import Samples, interleave
 from edgetl.measure.loading import load
 from edgetl.measure.statistics import is_look, latency_ratio, quantile, sequential_confidence, widen
 from edgetl.measure.worker import Worker
-from edgetl.quantize.choose import MIN_SPEEDUP, keeps_accuracy
-from edgetl.quantize.trial import Setback, Trial
+from edgetl.quantize.search.choose import MIN_SPEEDUP, keeps_accuracy
+from edgetl.quantize.search.trial import Setback, Trial
 from edgetl.targets import Budgets, TargetCandidate
 
 BASELINE, TWIN, CANDIDATE = "baseline", "baseline again", "candidate"

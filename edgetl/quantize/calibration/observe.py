@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from edgetl.device.cores import cores_allowed
-from edgetl.quantize.ranges import METHODS, MinMax, Observer, Range
+from edgetl.quantize.calibration.ranges import METHODS, MinMax, Observer, Range
 from edgetl.recipes import Recipe
 
 # A range read off these outputs holds for their input as well: quantization merges the two.

@@ -12,9 +12,9 @@ from edgetl import run as runs
 from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
 from edgetl.errors import RunError
 from edgetl.files import replacing_together, sha256_file, write_text
-from edgetl.quantize.choose import Choice, choose
-from edgetl.quantize.contest import Contest
-from edgetl.quantize.trial import Trial
+from edgetl.quantize.search.choose import Choice, choose
+from edgetl.quantize.search.contest import Contest
+from edgetl.quantize.search.trial import Trial
 from edgetl.targets import Target
 
 TIMINGS = "quantize-timings.json"

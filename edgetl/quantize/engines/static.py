@@ -14,9 +14,9 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from edgetl.quantize.calibrate import calibrate
-from edgetl.quantize.engine import Images
-from edgetl.quantize.ranges import Range
+from edgetl.quantize.calibration.observe import calibrate
+from edgetl.quantize.calibration.ranges import Range
+from edgetl.quantize.engines.base import Images
 from edgetl.recipes import Recipe
 
 _TYPES: Mapping[str, QuantType] = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}

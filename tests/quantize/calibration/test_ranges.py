@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetl.quantize.ranges import BINS, Entropy, Histogram, MeanMinMax, MinMax, Percentile, Range
+from edgetl.quantize.calibration.ranges import BINS, Entropy, Histogram, MeanMinMax, MinMax, Percentile, Range
 
 
 def _batches(values: np.ndarray, count: int) -> list[np.ndarray]:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from edgetl.measure.worker import local_command
-from edgetl.quantize.choose import choose
-from edgetl.quantize.contest import Contest, Ground
-from edgetl.quantize.trial import Trial
+from edgetl.quantize.search.choose import choose
+from edgetl.quantize.search.contest import Contest, Ground
+from edgetl.quantize.search.trial import Trial
 from edgetl.targets import Budgets, TargetCandidate
 
 BASELINE = TargetCandidate(provider="fake")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from edgetl.quantize.engine import Images
+from edgetl.quantize.engines.base import Images
 from edgetl.recipes import Recipe
 
 

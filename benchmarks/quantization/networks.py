@@ -1,0 +1,211 @@
+"""Networks to quantize, trained here: `python -m benchmarks.quantization.networks --folder FOLDER [ARCH ...]`.
+
+Quantizing random weights says nothing, and ImageNet's may not be at hand. These are trained from nothing on the demo's
+procedural images, small ones for speed, and then get the batch-norm statistics of the size that they are used at. Where
+other programs want the cores too, set OMP_WAIT_POLICY=passive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.optim.lr_scheduler import OneCycleLR
+
+from edgetl import torchvision_networks
+from edgetl.backbones import WITHOUT_AUXILIARY, backbone
+from edgetl.demo.surface import CLASSES, GENERATOR_VERSION, generate
+from edgetl.device.values import Preprocess
+from edgetl.files import replacing
+from edgetl.pixels import iter_pixels
+
+TRAINED_ON, JUDGED_ON = 101, 202
+"""Seeds of the demo images: no picture is in both sets."""
+TRAIN, VAL, JUDGED_VAL, STATISTICS = 6000, 480, 400, 256
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: at which side of its images (pixels), for how many steps, at which peak rate.
+
+    ``twin`` is the network that is trained in its place because it learns faster: the same one with batch norms, which
+    are folded into its convolutions afterwards.
+    """
+
+    side: int
+    steps: int
+    rate: float = 2e-3
+    bf16: bool = True
+    twin: str = ""
+
+
+RECIPES = {
+    # Depthwise convolutions are slower in bf16.
+    "mobilenet_v3_small": Recipe(96, 2400, bf16=False),
+    "resnet18": Recipe(80, 1500, 1e-3),
+    "mobilenet_v3_large": Recipe(80, 1600, bf16=False),
+    "googlenet": Recipe(80, 1200, 1e-3),
+    "resnet50": Recipe(64, 900, 1e-3),
+    "inception_v3": Recipe(80, 900, 1e-3),
+    "vgg16": Recipe(64, 400, 5e-4, twin="vgg16_bn"),
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Demo images in memory: uint8 (n, 3, s, s), the numbers of their classes, and how they are normalized."""
+
+    pixels: Tensor
+    labels: Tensor
+    preprocess: Preprocess
+
+    def floats(self, pixels: Tensor) -> Tensor:
+        """Return such pixels as a network's input."""
+        mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (self.preprocess.mean, self.preprocess.std))
+        return ((pixels.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def trained(arch: str, folder: Path) -> Path:
+    """Return the state dict of ``arch`` (torchvision's names, no auxiliary heads), trained once below ``folder``.
+
+    A training prints what it reached and what it took.
+    """
+    recipe = RECIPES[arch]
+    path = folder / f"{arch}-{recipe.side}px-{recipe.steps}steps.pth"
+    if path.is_file():
+        return path
+    root = _drawn(folder, TRAINED_ON, {"train": TRAIN, "val": VAL})
+    start, own, larger = time.process_time(), backbone(arch).preprocess, _larger(recipe.side)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        images = _read(sorted(root.glob("train/*/*")), replace(own, resize=larger, crop=larger))
+        network = _fitted(recipe.twin or arch, recipe, images)
+    accuracy = _accuracy(network, _read(sorted(root.glob("val/*/*")), replace(own, resize=larger, crop=recipe.side)))
+    _reestimate(network, _read(sorted(root.glob("train/*/*"))[:: TRAIN // STATISTICS], own))
+    with replacing(path) as temporary:
+        torch.save((_folded(network) if recipe.twin else network).state_dict(), temporary)
+    seconds = time.process_time() - start
+    print(
+        f"{arch:<20}{accuracy:7.1%} of {VAL} at {recipe.side} px{recipe.steps:7} steps{seconds:7.0f} core seconds",
+        flush=True,
+    )
+    return path
+
+
+def judged_images(folder: Path, train: int, test: int) -> Path:
+    """Return the root of train/, val/ and test/ of demo images that no network was trained on, drawn once."""
+    return _drawn(folder, JUDGED_ON, {"train": train, "val": JUDGED_VAL, "test": test})
+
+
+def _drawn(folder: Path, seed: int, counts: dict[str, int]) -> Path:
+    """Return the folder of about so many images a split, the same number of each class."""
+    per_class = {split: count // len(CLASSES) for split, count in counts.items()}
+    name = "-".join(f"{split}{count}" for split, count in per_class.items())
+    target = folder / f"surface-v{GENERATOR_VERSION}-seed{seed}-{name}"
+    if not target.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".drawing-", dir=folder) as unfinished:
+            generate(Path(unfinished) / "set", seed=seed, per_class=per_class)
+            (Path(unfinished) / "set").rename(target)
+    return target
+
+
+def _larger(side: int) -> int:
+    """Return what images are resized to before a square of ``side`` is cut out: the proportion of 256 to 224."""
+    return round(side * 8 / 7)
+
+
+def _read(paths: Sequence[Path], preprocess: Preprocess) -> Images:
+    pixels = np.concatenate([batch for _, batch in iter_pixels(paths, preprocess)])
+    labels = torch.tensor([CLASSES.index(path.parent.name) for path in paths])
+    return Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels, preprocess)
+
+
+def _fitted(arch: str, recipe: Recipe, images: Images) -> nn.Module:
+    """Return the network after all steps: AdamW, a rate that warms up and falls to nothing."""
+    options = WITHOUT_AUXILIARY if backbone(arch).auxiliary else {}
+    network = torchvision_networks.build(arch, num_classes=len(CLASSES), **options)
+    for layer in network.modules():
+        if isinstance(layer, nn.Dropout):
+            # There are more pictures than such a short training can learn by heart.
+            layer.p = 0.0
+    network.train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=0.05)
+    schedule = OneCycleLR(optimizer, recipe.rate, total_steps=recipe.steps, pct_start=0.1, cycle_momentum=False)
+    for _ in range(recipe.steps):
+        chosen = torch.randint(len(images.labels), (BATCH,))
+        batch = torch.stack([_posed(pixels, recipe.side) for pixels in images.pixels[chosen]])
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
+            logits = network(images.floats(batch))
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(nn.functional.cross_entropy(logits.float(), images.labels[chosen]))
+        optimizer.step()
+        schedule.step()
+    return network.eval()
+
+
+def _posed(pixels: Tensor, side: int) -> Tensor:
+    """Return a random square of one image, turned and mirrored at random."""
+    top, left = torch.randint(pixels.shape[-1] - side + 1, (2,)).tolist()
+    turned = torch.rot90(pixels[:, top : top + side, left : left + side], int(torch.randint(4, ())), (1, 2))
+    return turned.flip(2) if torch.rand(()) < 0.5 else turned
+
+
+def _accuracy(network: nn.Module, images: Images) -> float:
+    with torch.inference_mode():
+        right = sum(
+            int((network(images.floats(pixels)).argmax(1) == labels).sum())
+            for pixels, labels in zip(images.pixels.split(BATCH), images.labels.split(BATCH), strict=True)
+        )
+    return right / len(images.labels)
+
+
+def _reestimate(network: nn.Module, images: Images) -> None:
+    """Give the batch norms the mean statistics of these images; a network without any stays as it is."""
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        # The plain mean over all batches.
+        norm.momentum = None
+        norm.train()
+    with torch.inference_mode():
+        # The images are in the order of their classes, and a batch should hold all of them.
+        for pixels in images.pixels[torch.randperm(len(images.pixels))].split(BATCH):
+            network(images.floats(pixels))
+    network.eval()
+
+
+def _folded(network: nn.Module) -> nn.Module:
+    """Return a VGG with its batch norms folded into the convolutions before them."""
+    layers = [*network.get_submodule("features").children()]
+    kept = [
+        fuse_conv_bn_eval(layer, following) if isinstance(following, nn.BatchNorm2d) else layer
+        for layer, following in pairwise([*layers, nn.Identity()])
+        if not isinstance(layer, nn.BatchNorm2d)
+    ]
+    network.set_submodule("features", nn.Sequential(*kept))
+    return network
+
+
+def main() -> None:
+    """Train the networks named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("arch", nargs="*", choices=[*RECIPES, []], metavar="ARCH", help=f"of {', '.join(RECIPES)}")
+    parser.add_argument("--folder", type=Path, required=True, help="where images and networks are kept")
+    arguments = parser.parse_args()
+    for arch in arguments.arch or RECIPES:
+        trained(arch, arguments.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""Who quantizes: one file each, imported only when a recipe asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Module and function of each engine that a recipe can name; each brings its libraries. A new engine is a file and a
+# line here.
+ENGINES: Mapping[str, tuple[str, str]] = {
+    "onnxruntime": ("edgetl.quantize.engines.static", "quantize"),
+    "float16": ("edgetl.quantize.engines.float16", "convert"),
+    "nncf-onnx": ("edgetl.quantize.engines.nncf_onnx", "quantize"),
+    "nncf-openvino": ("edgetl.quantize.engines.nncf_openvino", "quantize"),
+}

@@ -1,0 +1,1 @@
+"""Trying candidates against fp32 and choosing the fastest that keeps its accuracy."""
