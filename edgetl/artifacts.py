@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 
 A = TypeVar("A", bound="Artifact")
 Interval = tuple[float, float]
-Status = Literal["baseline", "chosen", "accepted", "rejected", "unavailable"]
+Status = Literal["baseline", "chosen", "accepted", "rejected", "unavailable", "skipped"]
 
 
 class Value(pydantic.BaseModel):
@@ -127,7 +127,7 @@ class Candidate(Value):
     """A model file on a provider in a precision. Latency is of one image, inference alone.
 
     ``speedup`` is the baseline's latency over this one's, with its 95 % interval; ``agreement`` the share of images
-    with the baseline's top-1.
+    with the baseline's top-1; ``float_nodes`` are nodes that were left in float on purpose.
     """
 
     name: str
@@ -136,6 +136,7 @@ class Candidate(Value):
     provider: str
     precision: str
     recipe: str | None = None
+    float_nodes: tuple[str, ...] = ()
     size_bytes: int
     accuracy: float | None = None
     agreement: float | None = None
@@ -147,7 +148,11 @@ class Candidate(Value):
 
 
 class QuantizeResult(Artifact):
-    """All candidates of a target, and the name of the chosen one."""
+    """All candidates of a target, and the name of the chosen one.
+
+    ``images`` is how many they were chosen by. Where these were ``labelled_by`` the fp32 model itself, accuracy is
+    agreement with it.
+    """
 
     FILE: ClassVar[str] = "quantize.json"
 
@@ -155,6 +160,7 @@ class QuantizeResult(Artifact):
     chosen: str
     measured_on: str
     images: int
+    labelled_by: Literal["people", "model"] = "people"
     candidates: tuple[Candidate, ...]
     timings: str
     parent_sha256: str

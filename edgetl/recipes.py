@@ -19,7 +19,7 @@ class Recipe(pydantic.BaseModel):
     is the share of values, in percent, that the method of that name keeps. ``per_channel`` concerns weights,
     ``symmetric_activations`` puts their zero point at 0, ``reduce_range`` uses 7-bit weights. ``layout`` is who shall
     read the Q/DQ pairs. ``equalize`` evens out the ranges of channels before, ``correct_bias`` takes the mean error of
-    each output off its bias afterwards. ``preset``, ``fast_bias_correction`` are NNCF's own. ``precision`` is what the
+    each output off its bias afterwards. ``only_with_operators`` says that it is for models with one of these. ``preset``, ``fast_bias_correction`` are NNCF's own. ``precision`` is what the
     resulting file computes in.
     """
 
@@ -38,13 +38,14 @@ class Recipe(pydantic.BaseModel):
     per_channel: bool = True
     symmetric_activations: bool = False
     reduce_range: bool = False
-    layout: Literal["onnxruntime", "tensorrt"] = "onnxruntime"
+    layout: Literal["onnxruntime", "openvino", "tensorrt"] = "onnxruntime"
     equalize: bool = False
     correct_bias: bool = False
     preset: Literal["performance", "mixed"] = "mixed"
     fast_bias_correction: bool = True
     exclude_operators: tuple[str, ...] = ()
     exclude_nodes: tuple[str, ...] = ()
+    only_with_operators: tuple[str, ...] = ()
 
 
 def names() -> list[str]:

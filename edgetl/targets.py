@@ -16,7 +16,8 @@ from edgetl.settings import parse, read_toml
 HOST = "host"
 # What systems call the architectures that the target files name.
 _ARCHITECTURES = {"aarch64": "arm64", "AMD64": "x86_64"}
-Precision = Literal["fp32", "bf16", "fp16", "int8"]
+# int8+bf16: what an int8 model leaves in float is computed in bf16.
+Precision = Literal["fp32", "bf16", "fp16", "int8", "int8+bf16"]
 
 
 class _Frozen(pydantic.BaseModel):
@@ -39,11 +40,16 @@ class TargetMachine(_Frozen):
 
 
 class TargetCandidate(_Frozen):
-    """A provider with a precision; ``recipe`` names how the model file is made from fp32 (none: the fp32 file)."""
+    """A provider with a precision; ``recipe`` names how the model file is made from fp32 (none: the fp32 file).
+
+    ``instead_of`` is a recipe that runs as fast and is made sooner: this one is tried only where that one, on the same
+    provider, did not keep its accuracy.
+    """
 
     provider: str
     precision: Precision = "fp32"
     recipe: str | None = None
+    instead_of: str | None = None
 
     @property
     def name(self) -> str:
@@ -86,6 +92,10 @@ class Target(_Frozen):
         seen = [candidate.name for candidate in self.candidates]
         if len(set(seen)) != len(seen):
             raise ValueError("two candidates are the same")
+        for index, candidate in enumerate(self.candidates):
+            earlier = {(each.provider, each.recipe) for each in self.candidates[:index]}
+            if candidate.instead_of and (candidate.provider, candidate.instead_of) not in earlier:
+                raise ValueError(f"{candidate.name} is instead of '{candidate.instead_of}', which none before it is")
         return self
 
 

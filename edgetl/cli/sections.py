@@ -29,7 +29,8 @@ class SectionedCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            # An argument without a help text is named in the usage line alone.
+            if record is not None and record[1]:
                 sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
         plain = sections.pop("Options", [])
         widest = max(len(name) for records in (*sections.values(), plain) for name, _ in records)

@@ -5,7 +5,7 @@ role           with a test split              without one
 =============  =============================  =========================================
 training       train                          train
 stopping       val                            a stratified share of train
-calibration    n of train, stratified         n of train (at most half of it), stratified
+calibration    n of train, stratified         n of train (at most a third), stratified
 selection      val                            what is left of train
 judging        test                           val
 =============  =============================  =========================================
@@ -54,16 +54,20 @@ def stopping_images(dataset: Dataset, seed: int) -> tuple[tuple[ImageRef, ...], 
 def calibration_images(dataset: Dataset, n: int, seed: int) -> tuple[ImageRef, ...]:
     """Return up to ``n`` images, the classes in turn so that each has its share; the same for a seed."""
     pool = _without_judged(dataset, dataset.domain or dataset.train)
-    limit = n if dataset.test or dataset.domain else min(n, len(pool) // 2)
+    limit = n if dataset.test or dataset.domain else min(n, len(pool) // 3)
     return tuple(_in_turn(pool, seed)[:limit])
 
 
 def selection_images(dataset: Dataset, n: int, seed: int) -> tuple[ImageRef, ...]:
-    """Return the images to choose candidates by; ``n`` and ``seed`` are those that calibration was given."""
+    """Return the images to choose candidates by, the classes in turn: the first of them are as good a sample as all.
+
+    ``n`` and ``seed`` are those that calibration was given.
+    """
     if dataset.test:
-        return tuple(_without_judged(dataset, dataset.val))
+        return tuple(_in_turn(_without_judged(dataset, dataset.val), seed))
     used = {image.sha256 for image in calibration_images(dataset, n, seed)}
-    return tuple(image for image in _without_judged(dataset, dataset.train) if image.sha256 not in used)
+    rest = (image for image in _without_judged(dataset, dataset.train) if image.sha256 not in used)
+    return tuple(_in_turn(rest, seed))
 
 
 def judging_images(dataset: Dataset) -> tuple[ImageRef, ...]:

@@ -45,6 +45,10 @@ class Skipped(Value):
     reason: str
 
 
+# Who said what an image shows.
+LabelledBy = Literal["people", "model"]
+
+
 class Leak(Value):
     """The same picture in two splits, so that what is measured on ``second`` was learnt from ``first``."""
 
@@ -57,7 +61,8 @@ class Dataset(Value):
     """Labelled images in disjoint splits. ``sha256`` is the fingerprint of classes, splits, names and contents.
 
     ``domain`` are images of the domain that the classifier was adapted to, without labels; ``domain_check`` labelled
-    ones from there, which judge. Both are empty without an adaptation.
+    ones from there, which judge. Both are empty without an adaptation. ``labelled_by`` says whose the labels are:
+    people's, or the fp32 model's own top-1, so that what is called accuracy is agreement with it.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -72,6 +77,7 @@ class Dataset(Value):
     sha256: str
     domain: tuple[ImageRef, ...] = ()
     domain_check: tuple[ImageRef, ...] = ()
+    labelled_by: LabelledBy = "people"
 
     def split(self, name: Split) -> tuple[ImageRef, ...]:
         """Return the images of a split."""

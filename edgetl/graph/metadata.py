@@ -34,9 +34,9 @@ class ModelFacts:
     temperature: float = 1.0
 
 
-def write(model: onnx.ModelProto, facts: ModelFacts) -> None:
-    """Put ``facts`` into ``model`` in place; other tools' entries stay, older ones of edgetl go."""
-    entries = {
+def entries(facts: ModelFacts) -> dict[str, str]:
+    """Return ``facts`` as the texts that a model file carries, by their names without the prefix."""
+    texts = {
         "schema": str(SCHEMA),
         "version": __version__,
         "arch": facts.arch,
@@ -48,22 +48,27 @@ def write(model: onnx.ModelProto, facts: ModelFacts) -> None:
         "temperature": repr(facts.temperature),
     }
     if facts.recipe is not None:
-        entries["recipe"] = json.dumps(facts.recipe, sort_keys=True)
+        texts["recipe"] = json.dumps(facts.recipe, sort_keys=True)
+    return texts
+
+
+def write(model: onnx.ModelProto, facts: ModelFacts) -> None:
+    """Put ``facts`` into ``model`` in place; other tools' entries stay, older ones of edgetl go."""
     others = {entry.key: entry.value for entry in model.metadata_props if not entry.key.startswith(PREFIX)}
-    onnx.helper.set_model_props(model, others | {PREFIX + key: value for key, value in sorted(entries.items())})
+    onnx.helper.set_model_props(model, others | {PREFIX + key: value for key, value in sorted(entries(facts).items())})
 
 
 def read(path: Path) -> ModelFacts:
     """Return what the model file at ``path`` carries; raises KeyError when edgetl did not write it."""
     model = onnx.load(path, load_external_data=False)
-    entries = {entry.key.removeprefix(PREFIX): entry.value for entry in model.metadata_props}
+    texts = {entry.key.removeprefix(PREFIX): entry.value for entry in model.metadata_props}
     return ModelFacts(
-        arch=entries["arch"],
-        classes=tuple(json.loads(entries["classes"])),
-        preprocess=Preprocess.from_json(json.loads(entries["preprocess"])),
-        layout=entries["layout"],
-        parent_sha256=entries["parent_sha256"],
-        data_sha256=entries["data_sha256"],
-        recipe=json.loads(entries["recipe"]) if "recipe" in entries else None,
-        temperature=float(entries.get("temperature", 1.0)),
+        arch=texts["arch"],
+        classes=tuple(json.loads(texts["classes"])),
+        preprocess=Preprocess.from_json(json.loads(texts["preprocess"])),
+        layout=texts["layout"],
+        parent_sha256=texts["parent_sha256"],
+        data_sha256=texts["data_sha256"],
+        recipe=json.loads(texts["recipe"]) if "recipe" in texts else None,
+        temperature=float(texts.get("temperature", 1.0)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -125,16 +126,43 @@ def images_needed(lost: int, won: int, images: int, limit: float, *, confidence:
         low, high = tango_interval(round(lost * scale), round(won * scale), total, confidence=confidence)
         return high <= limit or low > limit
 
-    enough = images
-    while not settled(enough):
-        if enough >= MAX_IMAGES:
+    return _fewest(images, settled)
+
+
+def drop_bound(lost: int, won: int, images: int, *, confidence: float = 0.95) -> float:
+    """Return the largest drop that is not refuted: the one-sided upper confidence bound of (lost - won) / images.
+
+    A candidate is not inferior to its baseline by more than a margin when this bound lies below the margin. It is the
+    upper end of Tango's interval that leaves out 1 - ``confidence`` on that side alone.
+    """
+    return tango_interval(lost, won, images, confidence=2 * confidence - 1)[1]
+
+
+def images_to_prove(lost: int, won: int, images: int, limit: float, *, confidence: float = 0.95) -> int | None:
+    """Return how many images in all would bring `drop_bound` to ``limit``, at the rates seen so far.
+
+    None when even a million would not: the drop seen is not below the limit.
+    """
+
+    def proven(total: int) -> bool:
+        scale = total / images
+        return drop_bound(round(lost * scale), round(won * scale), total, confidence=confidence) <= limit
+
+    return _fewest(images, proven)
+
+
+def _fewest(images: int, enough: Callable[[int], bool]) -> int | None:
+    """Return the number of images from ``images`` on that is ``enough``, within one per cent; None beyond a million."""
+    high = images
+    while not enough(high):
+        if high >= MAX_IMAGES:
             return None
-        enough = min(enough * 2, MAX_IMAGES)
-    short = images if enough == images else enough // 2
-    while enough - short > max(1, enough // 100):
-        middle = (enough + short) // 2
-        enough, short = (middle, short) if settled(middle) else (enough, middle)
-    return enough
+        high = min(high * 2, MAX_IMAGES)
+    low = images if high == images else high // 2
+    while high - low > max(1, high // 100):
+        middle = (high + low) // 2
+        high, low = (middle, low) if enough(middle) else (high, middle)
+    return high
 
 
 def _score(lost: int, won: int, images: int, delta: float) -> float:

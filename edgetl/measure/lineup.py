@@ -16,7 +16,7 @@ def lineup(quantized: QuantizeResult, providers: Sequence[str]) -> tuple[Candida
     else every model file of the run on it. Raises UsageError for an unknown provider.
     """
     require_known(providers)
-    baseline, *others = quantized.candidates
+    baseline, *others = (each for each in quantized.candidates if each.status != "skipped")
     if not providers:
         return (baseline, *others)
     chosen = [baseline]

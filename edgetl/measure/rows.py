@@ -80,7 +80,18 @@ def _loss(accuracy: PairedAccuracy, budgets: Budgets) -> dict[str, str]:
 def _identity(candidate: Candidate) -> dict[str, Any]:
     """Return what a candidate is; what `edgetl quantize` measured of it is left behind."""
     identity = candidate.model_dump(
-        include={"name", "path", "sha256", "provider", "precision", "recipe", "size_bytes", "status", "reason"}
+        include={
+            "name",
+            "path",
+            "sha256",
+            "provider",
+            "precision",
+            "recipe",
+            "float_nodes",
+            "size_bytes",
+            "status",
+            "reason",
+        }
     )
     if candidate.status != "unavailable":
         return identity

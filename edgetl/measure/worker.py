@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from edgetl.files import sha256_file
 TIMEOUT_S = 600.0
 _STDERR_LINES = 8
 _CLOSING_S = 5.0
+_SHOWN = 120
 
 
 def local_command() -> tuple[str, ...]:
@@ -79,7 +81,7 @@ class Worker:
             self.start_ns = time.monotonic_ns() - start
             if header.get("protocol") != PROTOCOL:
                 raise WorkerError(
-                    f"The worker '{' '.join(self.command)}' speaks protocol {header.get('protocol')}, this program "
+                    f"The worker '{self._shown()}' speaks protocol {header.get('protocol')}, this program "
                     f"{PROTOCOL}. Install the same version of edgetl on both sides.",
                     kind="Protocol",
                 )
@@ -224,13 +226,17 @@ class Worker:
         memory = " (out of memory, perhaps)" if code == -signal.SIGKILL else ""
         return f"{how}{memory} during '{op}'"
 
+    def _shown(self) -> str:
+        """Return the command line for a sentence: one that carries the runner along is long."""
+        return textwrap.shorten(" ".join(self.command), _SHOWN, placeholder=" ...")
+
     def _dead(self, kind: str, what: str) -> WorkerError:
         """Return the error that tells how the worker ended and what it last said, and close it."""
         self._stderr.seek(0)
         lines = self._stderr.read().decode(errors="replace").splitlines()[-_STDERR_LINES:]
         said = "It said nothing." if not lines else "Its last words:\n" + "\n".join(f"  {line}" for line in lines)
         self.close()
-        return WorkerError(f"The worker '{' '.join(self.command)}' {what}. {said}", kind=kind)
+        return WorkerError(f"The worker '{self._shown()}' {what}. {said}", kind=kind)
 
 
 def cold_start(command: Sequence[str], model: Path, spec: SessionSpec, pixels: NDArray[np.uint8]) -> int:

@@ -17,15 +17,16 @@ from edgetl.measure.worker import local_command
 from edgetl.progress import Progress
 from edgetl.quantize.calibration.images import Calibration
 from edgetl.quantize.make import Workshop
+from edgetl.quantize.search import phases
+from edgetl.quantize.search.choose import Rules
 from edgetl.quantize.search.contest import Contest, Ground
-from edgetl.quantize.search.record import Record
-from edgetl.quantize.search.trial import Setback, Trial
+from edgetl.quantize.search.field import Clock, Field
+from edgetl.quantize.search.record import CANDIDATES, Record
+from edgetl.quantize.search.trial import Trial
 from edgetl.spool import spooled
-from edgetl.targets import Target, TargetCandidate
+from edgetl.targets import Target
 
-CANDIDATES = "candidates"
 MAX_SELECTION_IMAGES = 2_000
-MAX_RACE_S, MIN_RACE_S = 10.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,17 @@ class QuantizeSettings:
     """What to quantize and for whom. ``max_drop`` is a fraction of top-1; None takes the target's budget.
 
     ``time_budget_s`` is for everything; candidates that it does not reach are listed as such. ``worker`` is the command
-    line of the runner that measures.
+    line of the runner that measures. ``accept_unproven`` lets a candidate be chosen whose drop is within the budget as
+    seen, on too few images to prove it.
     """
 
     run: Path
     target: str = targets.HOST
     max_drop: float | None = None
-    time_budget_s: float = 45.0
+    time_budget_s: float = 120.0
     seed: int = 0
     worker: Sequence[str] = field(default_factory=local_command)
+    accept_unproven: bool = False
 
 
 def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
@@ -59,42 +62,29 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
     if not images:
         raise DataError(f"{dataset.root} has no images left to choose candidates by. Add some.")
     workshop = Workshop(model, folder / CANDIDATES, calibration)
-    record = Record(folder, target, exported, len(images), start, inputs(settings, exported))
-    trials: list[Trial] = []
+    rules = Rules(target.budgets, settings.accept_unproven)
+    record = Record(folder, target, rules, exported, dataset.labelled_by, start, inputs(settings, exported))
+    clock = Clock(start + settings.time_budget_s)
     with spooled(dataset.paths(images), calibration.preprocess, progress) as pixels:
-        ground = Ground(settings.worker, pixels, dataset.labels(images), target.threads, target.budgets)
-        with Contest(target.candidates[0], model, ground) as contest:
-            _remark(target, contest, progress)
-            others = target.candidates[1:]
-            for index, candidate in enumerate(others):
+        ground = Ground(settings.worker, pixels, dataset.labels(images), target.threads, rules)
+        with Contest(target.candidates[0], model, ground, settings.time_budget_s) as contest:
+            _remark(target, settings.worker, contest, progress)
+
+            def keep(trials: Sequence[Trial]) -> None:
                 record.write(contest, trials)
-                progress.step("try candidates", index, len(others))
-                left = settings.time_budget_s - (time.monotonic() - start)
-                trials.append(_tried(candidate, contest, workshop, model, left / (len(others) - index + 1)))
-            progress.step("try candidates", len(others), len(others))
-            record.write(contest, trials)
-            left = settings.time_budget_s - (time.monotonic() - start)
-            trials = contest.final(trials, min(max(left, MIN_RACE_S), MAX_RACE_S))
-            return record.write(contest, trials, finished=True)
+
+            keep(())
+            searched = Field(contest, workshop, clock, progress, keep)
+            phases.search(searched, model, target.candidates[1:])
+            return record.write(contest, searched.trials, finished=True)
 
 
 def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:
     """Return the hash of all that decides a result: the model, the images, the target with its recipes, the budgets."""
     target = _target(settings)
     used = [recipes.load(name).model_dump() for name in _recipes(target)]
-    return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, settings.seed)
-
-
-def _tried(candidate: TargetCandidate, contest: Contest, workshop: Workshop, model: Path, seconds: float) -> Trial:
-    """Return the trial of ``candidate``, which has ``seconds`` for all."""
-    end = time.monotonic() + seconds
-    made = workshop.make(recipes.load(candidate.recipe)) if candidate.recipe else model
-    if isinstance(made, Setback):
-        return Trial(candidate, setback=made)
-    if seconds <= 0:
-        return Trial(candidate, made)
-    left = end - time.monotonic()
-    return contest.try_out(Trial(candidate, made), min(max(left, MIN_RACE_S), MAX_RACE_S))
+    asked = (settings.seed, settings.accept_unproven, settings.worker)
+    return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, *asked)
 
 
 def _target(settings: QuantizeSettings) -> Target:
@@ -112,11 +102,12 @@ def _samples(target: Target) -> int:
     return max((recipes.load(name).samples for name in _recipes(target)), default=1)
 
 
-def _remark(target: Target, contest: Contest, progress: Progress) -> None:
+def _remark(target: Target, worker: Sequence[str], contest: Contest, progress: Progress) -> None:
     if contest.baseline.setback is not None:
-        progress.remark(f"{contest.baseline.candidate.name} cannot run here: {contest.baseline.setback.reason}")
+        progress.remark(f"{contest.baseline.name} cannot run here: {contest.baseline.setback.reason}")
     elif contest.machine and not targets.matches(target, contest.machine):
+        here = "This machine" if tuple(worker) == local_command() else "The machine named by --on"
         progress.remark(
-            f"This machine is not what target {target.name} describes: "
-            f"the latency shown is that of {contest.machine.get('cpu')}."
+            f"{here} is not what target {target.name} describes: the latency shown is that of "
+            f"{contest.machine.get('cpu')}, a host's and not the target's. Measure on a device with --on ssh://user@host."
         )

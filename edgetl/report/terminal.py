@@ -34,6 +34,7 @@ _COLOURS = {
     "accepted": "green",
     "rejected": "yellow",
     "unavailable": "dim",
+    "skipped": "dim",
     "pass": "bold green",
     "fail": "bold red",
     "inconclusive": "bold yellow",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,92 @@ def test_openvino_computes_in_bf16_only_when_asked(tmp_path: Path) -> None:
         asked: providers.load(model, SessionSpec("openvino", asked)).report.precision for asked in ("fp32", "bf16")
     }
     assert precisions == {"fp32": "fp32", "bf16": "bf16"}
+
+
+@pytest.mark.parametrize(
+    ("heavy", "rest", "precision"),
+    [
+        ({}, "fp32", "fp32"),
+        ({"fp32": 9, "bf16": 1}, "fp32", "fp32"),
+        ({"bf16": 9, "fp32": 1}, "fp32", "bf16"),
+        ({"int8": 1, "fp32": 9}, "fp32", "int8"),
+        ({"int8": 1, "fp32": 9}, "bf16", "int8"),
+        ({"int8": 9, "bf16": 1}, "bf16", "int8+bf16"),
+        ({"int8": 9, "bf16": 1, "fp32": 3}, "bf16", "int8+bf16"),
+        ({"int8": 9}, "fp32", "int8"),
+        ({"int8": 9}, "bf16", "int8+bf16"),
+    ],
+)
+def test_openvino_s_precision_is_that_of_its_heavy_layers(heavy: dict[str, int], rest: str, precision: str) -> None:
+    from edgetl.device.providers import openvino
+
+    assert openvino._precision(heavy, rest) == precision
+
+
+def test_what_an_int8_model_leaves_in_float_is_bf16_only_when_asked(tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    model = tiny.save(tmp_path / "m.onnx", quantized=True)
+    capable = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    found = {
+        asked: providers.load(model, SessionSpec("openvino", asked)).report.precision
+        for asked in ("fp32", "int8", "int8+bf16")
+    }
+    assert found == {"fp32": "int8", "int8": "int8", "int8+bf16": "int8+bf16" if capable else "int8"}
+
+
+def _ir(folder: Path) -> dict[str, bytes]:
+    """Return the two files of OpenVINO's IR of the tiny model."""
+    openvino = pytest.importorskip("openvino")
+    paths = [folder / "model.xml", folder / "model.bin"]
+    openvino.serialize(openvino.Core().read_model(tiny.save(folder / "m.onnx", quantized=True)), *map(str, paths))
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def _zip(path: Path, members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_openvino_reads_its_ir_from_a_zip_and_holds_its_weights(tmp_path: Path) -> None:
+    session = providers.load(_zip(tmp_path / "m.zip", _ir(tmp_path)), SessionSpec("openvino", "int8"))
+    gc.collect()
+    assert session.report.precision == "int8"
+    np.testing.assert_allclose(session.run(tiny.images(3)), tiny.expected(tiny.images(3)), atol=2.0)
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ("more", "holds model.xml and model.bin"),
+        ("fewer", "holds model.xml and model.bin"),
+        ("elsewhere", "holds model.xml and model.bin"),
+        ("compressed", "stored"),
+        ("no zip", "damaged"),
+        ("flipped", "damaged"),
+        ("no xml", "does not load"),
+    ],
+)
+def test_another_zip_is_refused(case: str, reason: str, tmp_path: Path) -> None:
+    members, path = _ir(tmp_path), tmp_path / "m.zip"
+    compression = zipfile.ZIP_DEFLATED if case == "compressed" else zipfile.ZIP_STORED
+    if case == "more":
+        members["other"] = b""
+    elif case == "fewer":
+        del members["model.bin"]
+    elif case == "elsewhere":
+        members["../model.xml"] = members.pop("model.xml")
+    elif case == "no xml":
+        members["model.xml"] = b"nothing"
+    _zip(path, members, compression)
+    if case == "no zip":
+        path.write_bytes(b"nothing")
+    elif case == "flipped":
+        path.write_bytes(path.read_bytes().replace(b"<net", b"<met", 1))
+    with pytest.raises(ModelError, match=reason) as caught:
+        providers.load(path, SessionSpec("openvino", "int8"))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("provider", ENGINES)

@@ -1,9 +1,12 @@
-"""OpenVINO itself, which reads the same ONNX file; runs on Intel, AMD and Arm CPUs."""
+"""OpenVINO itself, which reads the same ONNX file, or its own IR; runs on Intel, AMD and Arm CPUs."""
 
 from __future__ import annotations
 
+import sys
 import time
+import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,12 +30,14 @@ from edgetl.device.values import LoadReport, SessionSpec
 REMEDY = "Install it: pip install 'edgetl[openvino]'."
 
 # Left alone, OpenVINO computes in bf16 wherever the CPU has it, and calls that fp32. In an int8 model the hint is for
-# the layers left in float; option INFERENCE_PRECISION_HINT=bf16 makes those bf16.
-PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+# the layers left in float: "int8+bf16" makes those bf16.
+PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32", "int8+bf16": "bf16"}
 
-# The layers that do the arithmetic decide what a model "runs in", and OpenVINO's names for types.
+# The layers that do the arithmetic, by how their kinds begin, decide what a model "runs in"; and OpenVINO's types.
 _HEAVY = ("Convolution", "FullyConnected", "MatMul", "Deconvolution")
 _PRECISIONS = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "u8": "int8", "i8": "int8"}
+# OpenVINO's IR is two files; they come as one zip of exactly these, not compressed.
+_IR_SUFFIX, _IR = ".zip", ("model.xml", "model.bin")
 _NOT_RUN = ("Const", "Input", "Output")
 
 
@@ -57,7 +62,7 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
     }
     start = time.perf_counter_ns()
     try:
-        network = core.read_model(model)
+        network = _read(ov, core, model)
         shape, dtype = _input(network)
         check_input(shape, dtype)
         if shape[0] is None:
@@ -67,7 +72,7 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
         raise ModelError(f"OpenVINO does not load the model: {_cause(error)}") from error
     load_ns = time.perf_counter_ns() - start
     shape = tuple(side.get_length() if side.is_static else None for side in compiled.input().partial_shape)
-    placement, precision = _placement(compiled)
+    placement, precision = _placement(compiled, spec.precision)
     report = LoadReport(
         provider=spec.provider,
         engine="openvino",
@@ -89,12 +94,32 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
 
 
 def _import() -> ModuleType:
+    # Otherwise it reports each import to an analytics service; the name that cannot be imported gets a stub instead.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
     except ImportError as error:
         raise ProviderUnavailable(f"OpenVINO cannot be imported ({sentence(error)}). {REMEDY}") from error
     module: ModuleType = openvino
     return module
+
+
+def _read(ov: ModuleType, core: Any, model: Path) -> Any:
+    """Return the network in an ONNX file or in a zip with OpenVINO's IR; raises ModelError for another zip."""
+    if model.suffix != _IR_SUFFIX:
+        return core.read_model(model)
+    try:
+        with zipfile.ZipFile(model) as archive:
+            members = archive.infolist()
+            names = [member.filename for member in members]
+            stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+            if sorted(names) != sorted(_IR) or not stored:
+                raise ModelError(f"A zip with OpenVINO's IR holds {' and '.join(_IR)}, stored; not {', '.join(names)}.")
+            xml, weights = (archive.read(name) for name in _IR)
+    except zipfile.BadZipFile as error:
+        raise ModelError(f"The zip with OpenVINO's IR is damaged: {sentence(error)}") from error
+    # A tensor of its own, which the network holds as long as it lives.
+    return core.read_model(model=xml, weights=ov.Tensor(np.frombuffer(weights, np.uint8)))
 
 
 def _input(network: Any) -> tuple[tuple[int | None, ...], str]:
@@ -107,21 +132,34 @@ def _input(network: Any) -> tuple[tuple[int | None, ...], str]:
     return shape, entry.element_type.to_dtype().name
 
 
-def _placement(compiled: Any) -> tuple[dict[str, int], str]:
-    """Return the number of nodes that run on each device, and the precision of most of the heavy ones."""
+def _placement(compiled: Any, asked: str) -> tuple[dict[str, int], str]:
+    """Return the number of nodes that run on each device, and the precision that the heavy ones compute in."""
     devices = "+".join(compiled.get_property("EXECUTION_DEVICES"))
     nodes: Counter[str] = Counter()
-    precisions: Counter[str] = Counter()
+    heavy: Counter[str] = Counter()
     for node in compiled.get_runtime_model().get_ops():
         info = {key: str(value.value) for key, value in node.get_rt_info().items()}
         kind = info.get("layerType", "")
         if kind in _NOT_RUN:
             continue
         nodes[info.get("executionDevice", devices)] += 1
-        if kind in _HEAVY:
-            precisions[info.get("runtimePrecision", "").lower()] += 1
-    most = precisions.most_common(1)[0][0] if precisions else "f32"
-    return dict(nodes), _PRECISIONS.get(most, most)
+        if kind.startswith(_HEAVY):
+            found = info.get("runtimePrecision", "").lower()
+            heavy[_PRECISIONS.get(found, found)] += 1
+    # A CPU without bf16 takes the hint and computes in f32.
+    mixed = asked == "int8+bf16" and compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "bf16"
+    return dict(nodes), _precision(heavy, "bf16" if mixed else "fp32")
+
+
+def _precision(heavy: Mapping[str, int], rest: str) -> str:
+    """Return what a model computes in, given the precisions of its heavy layers and that of its other float layers.
+
+    Of a float model that is the precision of most; int8 anywhere makes it int8, with bf16 where that is left.
+    """
+    if "int8" not in heavy:
+        return max(heavy, key=lambda name: heavy[name], default="fp32")
+    left = set(heavy) - {"int8"} or {rest}
+    return "int8+bf16" if "bf16" in left else "int8"
 
 
 def _cause(error: RuntimeError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,14 +10,17 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edgetl.device.cores import cores_allowed
+from edgetl.graph.hard_swish import REACH
 from edgetl.quantize.calibration.ranges import METHODS, MinMax, Observer, Range
 from edgetl.recipes import Recipe
 
 # A range read off these outputs holds for their input as well: quantization merges the two.
 _FUSED_ACTIVATIONS = ("Relu", "Clip")
+# Of a constant that is not exact in float32.
+_ROUNDING = 1e-6
 
 
 def calibrate(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]], recipe: Recipe) -> dict[str, Range]:
@@ -27,23 +31,26 @@ def calibrate(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]], reci
     """
     typed = onnx.shape_inference.infer_shapes(model)
     readers = _readers(typed.graph)
-    fused = _fused(typed.graph, readers)
-    names = [name for name in _float_activations(typed.graph) if name not in fused]
+    fused, scaled = _fused(typed.graph, readers), _scaled_clips(typed.graph, readers)
+    names = [name for name in _float_activations(typed.graph) if name not in fused and name not in scaled]
     # To cut the range of logits would make the classes equal that an image is surest of.
     logits = {value.name for value in typed.graph.output}
     observers: dict[str, Observer] = {
         name: MinMax() if name in logits else METHODS[recipe.method](recipe) for name in names
     }
     extremes_only = recipe.method == "minmax"
-    session = _session(_observed(typed, names, extremes_only=extremes_only))
+    running = session(_observed(typed, names, extremes_only=extremes_only))
     image = typed.graph.input[0].name
     outputs = [output for name in names for output in _outputs(name, extremes_only=extremes_only)]
     for batch in batches:
-        values = dict(zip(outputs, session.run(outputs, {image: batch}), strict=True))
+        values = dict(zip(outputs, running.run(outputs, {image: batch}), strict=True))
         for name in names:
             found = [values[output] for output in _outputs(name, extremes_only=extremes_only)]
             observers[name].observe(np.stack(found) if extremes_only else found[0])
-    ranges = {name: observer.range() for name, observer in observers.items()}
+    ranges = {name: observer.range() for name, observer in observers.items()} | scaled
+    for name in _only_hard_swished(typed.graph, readers) & ranges.keys():
+        low, high = ranges[name].low, ranges[name].high
+        ranges[name] = Range(max(low, min(-REACH, high)), high)
     # In reverse, since a fused activation may read another.
     for before, after in reversed(fused.items()):
         ranges[before] = ranges[after]
@@ -81,6 +88,75 @@ def _fused(graph: onnx.GraphProto, readers: Mapping[str, int]) -> dict[str, str]
     return {node.input[0]: node.output[0] for node in functions if readers.get(node.input[0]) == 1}
 
 
+def _scaled_clips(graph: onnx.GraphProto, readers: Mapping[str, int]) -> dict[str, Range]:
+    """Return the ranges of each Clip that only a scalar Mul reads, and of that Mul: they follow from the bounds.
+
+    Whatever the images, both tensors then have the same integers, and the scale can be absorbed.
+    """
+    constants, made = _scalars(graph), _made(graph)
+    ranges: dict[str, Range] = {}
+    for node in graph.node:
+        clip, factor = _scaled(node, made, constants)
+        if clip is None or factor is None or clip.op_type != "Clip" or readers[clip.output[0]] != 1:
+            continue
+        low, high = (constants.get(name) for name in (*clip.input[1:], "", "")[:2])
+        if low is not None and high is not None and low <= 0 <= high and factor > 0:
+            ranges[clip.output[0]] = Range(low, high)
+            ranges[node.output[0]] = Range(factor * low, factor * high)
+    return ranges
+
+
+def _only_hard_swished(graph: onnx.GraphProto, readers: Mapping[str, int]) -> set[str]:
+    """Return the tensors that nothing but HardSwish reads, whole or in parts: below -3 all is 0 after it."""
+    constants, made = _scalars(graph), _made(graph)
+    reads: dict[str, int] = {}
+    for node in graph.node:
+        name = node.input[0] if node.op_type == "HardSwish" else _split_hard_swish(node, made, constants)
+        if name is not None:
+            # In parts it is read twice: by the sum and by the product.
+            reads[name] = reads.get(name, 0) + (1 if node.op_type == "HardSwish" else 2)
+    return {name for name, count in reads.items() if readers[name] == count}
+
+
+def _split_hard_swish(
+    node: onnx.NodeProto, made: Mapping[str, onnx.NodeProto], constants: Mapping[str, float]
+) -> str | None:
+    """Return ``x`` where ``node`` is the last product of ``x * (Clip(x + 3, 0, 6) / 6)`` and reads no other sum."""
+    if node.op_type != "Mul":
+        return None
+    for name, gate in (tuple(node.input), tuple(node.input)[::-1]):
+        clip, factor = _scaled(made.get(gate), made, constants)
+        if clip is None or factor is None or clip.op_type != "Clip" or abs(2 * REACH * factor - 1) > _ROUNDING:
+            continue
+        shift = made.get(clip.input[0])
+        bounds = [constants.get(bound) for bound in clip.input[1:]]
+        if shift is None or shift.op_type != "Add" or bounds != [0.0, 2 * REACH] or name not in shift.input:
+            continue
+        if REACH in (constants.get(each) for each in shift.input):
+            return str(name)
+    return None
+
+
+def _scaled(
+    node: onnx.NodeProto | None, made: Mapping[str, onnx.NodeProto], constants: Mapping[str, float]
+) -> tuple[onnx.NodeProto | None, float | None]:
+    """Return what makes the tensor that ``node`` multiplies by a scalar, and the scalar; None where it does not."""
+    if node is not None and node.op_type == "Mul":
+        for tensor, factor in (tuple(node.input), tuple(node.input)[::-1]):
+            if tensor in made and factor in constants:
+                return made[tensor], constants[factor]
+    return None, None
+
+
+def _scalars(graph: onnx.GraphProto) -> dict[str, float]:
+    floats = (each for each in graph.initializer if each.data_type == TensorProto.FLOAT)
+    return {each.name: float(numpy_helper.to_array(each).item()) for each in floats if math.prod(each.dims) == 1}
+
+
+def _made(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+    return {name: node for node in graph.node for name in node.output}
+
+
 def _readers(graph: onnx.GraphProto) -> dict[str, int]:
     count: dict[str, int] = {}
     for name in (*(name for node in graph.node for name in node.input), *(value.name for value in graph.output)):
@@ -88,7 +164,8 @@ def _readers(graph: onnx.GraphProto) -> dict[str, int]:
     return count
 
 
-def _session(model: onnx.ModelProto) -> Any:
+def session(model: onnx.ModelProto) -> Any:
+    """Return an ONNX Runtime session of ``model`` in this process, on all cores that it may use."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = cores_allowed()
     options.log_severity_level = 3

@@ -12,3 +12,6 @@ ENGINES: Mapping[str, tuple[str, str]] = {
     "nncf-onnx": ("edgetl.quantize.engines.nncf_onnx", "quantize"),
     "nncf-openvino": ("edgetl.quantize.engines.nncf_openvino", "quantize"),
 }
+
+# How the files end of those that do not write ONNX.
+SUFFIXES: Mapping[str, str] = {"nncf-openvino": ".zip"}

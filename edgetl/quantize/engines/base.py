@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -18,5 +18,5 @@ Images = Callable[[], Iterator[NDArray[np.uint8]]]
 class Engine(Protocol):
     """Quantizes. Raises ImportError where the library it needs is missing."""
 
-    def __call__(self, model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.ModelProto:
-        """Return the quantized model; ``model`` stays as it is."""
+    def __call__(self, model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.ModelProto | Any:
+        """Return the quantized model, an onnx.ModelProto or an openvino.Model; ``model`` stays as it is."""

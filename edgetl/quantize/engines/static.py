@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from edgetl.quantize.calibration.observe import calibrate
+from edgetl.graph import hard_sigmoid, hard_swish
+from edgetl.graph.rewrite import Rewrite, rewrite
+from edgetl.quantize import absorb, unpair
+from edgetl.quantize.calibration.observe import calibrate, session
 from edgetl.quantize.calibration.ranges import Range
+from edgetl.quantize.correct.bias import correct_biases, with_biases
+from edgetl.quantize.correct.equalize import equalize
 from edgetl.quantize.engines.base import Images
 from edgetl.recipes import Recipe
 
 _TYPES: Mapping[str, QuantType] = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
 
+# What ONNX Runtime can run in int8 only when it is written otherwise. Models for other readers, and float ones, keep
+# their operators.
+QUANTIZATION_REWRITES: tuple[Rewrite, ...] = (hard_sigmoid, hard_swish)
+
+# How far logits may move, as in `edgetl.export`: a part of what an image changes in them, and one of the largest.
+IMAGE_TOLERANCE = 1e-4
+ROUNDING_TOLERANCE = 1e-5
+_CHECK_BATCHES = 2
+# Of four images each.
+_FEW_BATCHES = 12
+
 # TensorRT reads float weights with a Q/DQ pair of their own, one pair for each reader, and float biases.
 _LAYOUTS: Mapping[str, Mapping[str, Any]] = {
-    "onnxruntime": {},
+    # ONNX Runtime itself drops a Clip that a range makes superfluous; kept in the file, the node before it can be put
+    # back into float.
+    "onnxruntime": {"QDQKeepRemovableActivations": True},
+    "openvino": {"QDQKeepRemovableActivations": True},
     "tensorrt": {"AddQDQPairToWeight": True, "DedicatedQDQPair": True, "QuantizeBias": False},
 }
 
@@ -31,11 +54,45 @@ _LAYOUTS: Mapping[str, Mapping[str, Any]] = {
 def quantize(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.ModelProto:
     """Return ``model`` with Q/DQ pairs by ``recipe``, its ranges taken from ``images``.
 
-    The quantizer's class is called and not ``quantize_static``, which insists on calibrating by itself, holds every
-    activation of every image for a histogram, and uses as many bins as there are quantized values.
+    Raises ValueError where a step that must keep the float logits did not. The quantizer's class is called and not
+    ``quantize_static``, which insists on calibrating by itself, holds every activation of every image for a histogram,
+    and uses as many bins as there are quantized values.
     """
-    typed = onnx.shape_inference.infer_shapes(model)
-    return insert_pairs(typed, recipe, calibrate(typed, images(), recipe))
+    prepared = prepare(model, recipe, images)
+    quantized = insert_pairs(prepared, recipe, calibrate(prepared, images(), recipe))
+    return correct_biases(quantized, prepared, _few(images)) if recipe.correct_bias else quantized
+
+
+def prepare(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.ModelProto:
+    """Return the float model (shapes inferred) that gets the Q/DQ pairs: rewritten, and equalized if so asked.
+
+    Nodes keep their names, and new ones are named after what they stand for. Raises ValueError where a step changed the
+    logits of the first of ``images`` by more than rounding.
+    """
+    prepared = _rewritten(model, QUANTIZATION_REWRITES) if recipe.layout == "onnxruntime" else model
+    require_kept(model, prepared, images, "Writing the graph in int8 operators")
+    if recipe.equalize:
+        equalized = equalize(prepared, _few(images))
+        require_kept(prepared, equalized, images, "Equalization")
+        prepared = equalized
+    if recipe.correct_bias:
+        prepared = with_biases(prepared)
+    return onnx.shape_inference.infer_shapes(prepared)
+
+
+def require_kept(before: onnx.ModelProto, after: onnx.ModelProto, images: Images, step: str) -> None:
+    """Raise ValueError, which names ``step``, where ``after`` has not the logits of ``before`` on the first images."""
+    if before is after:
+        return
+    expected, found = (_first_logits(model, images) for model in (before, after))
+    by_image, size = float(np.max(np.ptp(expected, axis=0))), float(np.max(np.abs(expected)))
+    difference = float(np.max(np.abs(expected - found)))
+    tolerance = IMAGE_TOLERANCE * by_image + ROUNDING_TOLERANCE * size
+    if not difference <= tolerance:
+        raise ValueError(
+            f"{step} changed the float logits by {difference:.2g}, where {tolerance:.2g} is allowed, so nothing was "
+            "quantized. Take a recipe without this step."
+        )
 
 
 def insert_pairs(model: onnx.ModelProto, recipe: Recipe, ranges: Mapping[str, Range]) -> onnx.ModelProto:
@@ -64,7 +121,28 @@ def insert_pairs(model: onnx.ModelProto, recipe: Recipe, ranges: Mapping[str, Ra
         quantizer.quantize_model()
         quantizer.model.topological_sort()
     result: onnx.ModelProto = quantizer.model.model
+    return _rewritten(result, (unpair,) if recipe.layout == "openvino" else (absorb,))
+
+
+def _rewritten(model: onnx.ModelProto, rewrites: Sequence[Rewrite]) -> onnx.ModelProto:
+    """Return ``model`` after ``rewrites``, itself where none applies."""
+    graph = ir.from_proto(model)
+    if not any(rewrite(graph, rewrites).values()):
+        return model
+    RemoveUnusedNodesPass()(graph)
+    result: onnx.ModelProto = ir.to_proto(graph)
     return result
+
+
+def _few(images: Images) -> Images:
+    """Return the first of ``images``, enough for means and for each channel's size: a pass over all takes its time."""
+    return lambda: itertools.islice(images(), _FEW_BATCHES)
+
+
+def _first_logits(model: onnx.ModelProto, images: Images) -> NDArray[np.float32]:
+    running, image = session(model), model.graph.input[0].name
+    batches = itertools.islice(images(), _CHECK_BATCHES)
+    return np.concatenate([running.run(None, {image: batch})[0] for batch in batches])
 
 
 def _tensors_data(ranges: Mapping[str, Range]) -> Any:

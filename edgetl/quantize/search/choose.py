@@ -1,7 +1,7 @@
 """Choosing among candidates that were tried. Pure: nothing is run, read or written here.
 
-A candidate that loses accuracy is out. Among the rest the fastest measured one wins, if it is faster than fp32 by more
-than the noise; else fp32 stays.
+A candidate that does not provably keep its accuracy is out. Among the rest the fastest measured one wins, if it is
+faster than fp32 by more than the noise; else fp32 stays.
 """
 
 from __future__ import annotations
@@ -10,13 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgetl.artifacts import Status
-from edgetl.judge import outcome
-from edgetl.measure.accuracy import PairedAccuracy, images_needed
+from edgetl.measure.accuracy import PairedAccuracy
+from edgetl.quantize.search.standing import bound, lacking, standing
 from edgetl.quantize.search.trial import Trial
 from edgetl.targets import Budgets
 
 # A gain smaller than this is not worth another file, however certain it is.
 MIN_SPEEDUP = 1.02
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a candidate must keep to; ``accept_unproven`` lets one win that the images neither prove nor refute."""
+
+    budgets: Budgets
+    accept_unproven: bool = False
+
+    def admit(self, trial: Trial) -> bool:
+        """Return whether ``trial`` may be chosen as far as its accuracy goes."""
+        found = standing(trial, self.budgets)
+        return found == "kept" or (self.accept_unproven and found == "unproven" and trial.accuracy is not None)
 
 
 @dataclass(frozen=True)
@@ -27,81 +40,86 @@ class Choice:
     reason: str
 
 
-def choose(baseline: Trial, trials: Sequence[Trial], budgets: Budgets) -> dict[str, Choice]:
+def choose(baseline: Trial, trials: Sequence[Trial], rules: Rules) -> dict[str, Choice]:
     """Return the choice on ``baseline`` and each of ``trials`` by their names; at most one of them is ``chosen``."""
-    faster = [trial for trial in trials if keeps_accuracy(trial, budgets) and _speedup(trial)[1] > MIN_SPEEDUP]
-    winner = max(faster, key=lambda trial: _speedup(trial)[0], default=None)
-    choices = {baseline.candidate.name: _on_baseline(baseline, winner)}
+    faster = [trial for trial in trials if rules.admit(trial) and _surely_faster(trial)]
+    # What was timed at different moments does not compare: where there was a final race, it decides.
+    entered = [trial for trial in faster if trial.finalist] or faster
+    winner = min(entered, key=lambda trial: trial.ratio, default=None)
+    choices = {baseline.name: _on_baseline(baseline, trials, winner, rules)}
     for trial in trials:
-        choices[trial.candidate.name] = _on_candidate(trial, winner, budgets)
+        choices[trial.name] = _on_candidate(trial, winner, rules)
     return choices
 
 
-def keeps_accuracy(trial: Trial, budgets: Budgets) -> bool:
-    """Return whether the drop seen is within the budget.
-
-    Few images cannot prove that the true drop is (the reason then says so, and how many would); `edgetl check` demands
-    the proof, on other images.
-    """
-    return trial.accuracy is not None and trial.accuracy.drop <= budgets.top1_drop
+def _surely_faster(trial: Trial) -> bool:
+    return trial.latency is not None and trial.latency.high * MIN_SPEEDUP < 1
 
 
-def _on_baseline(baseline: Trial, winner: Trial | None) -> Choice:
+def _on_baseline(baseline: Trial, trials: Sequence[Trial], winner: Trial | None, rules: Rules) -> Choice:
     if baseline.setback is not None:
         return Choice("baseline", f"Nothing could be compared with it: {baseline.setback.reason}")
-    if winner is None:
+    if winner is not None:
+        keeps = "and provably keeps its accuracy" if standing(winner, rules.budgets) == "kept" else "but unproven"
+        return Choice("baseline", f"{winner.name} is {_ratio(winner)} as fast {keeps}.")
+    doubtful = [each for each in trials if standing(each, rules.budgets) == "unproven" and _surely_faster(each)]
+    if not doubtful:
         return Choice("baseline", "It stays chosen: no candidate that keeps its accuracy is faster beyond the noise.")
-    return Choice("baseline", f"{winner.candidate.name} is {_ratio(winner)} as fast and keeps its accuracy.")
+    best = min(doubtful, key=lambda trial: trial.ratio)
+    assert best.accuracy is not None
+    return Choice(
+        "baseline",
+        f"It stays chosen: {best.name} is {_ratio(best)} as fast, but {_doubt(best.accuracy, rules)} Add images, allow "
+        "more with --max-drop, or take it unproven with --accept-unproven.",
+    )
 
 
-def _on_candidate(trial: Trial, winner: Trial | None, budgets: Budgets) -> Choice:
+def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
     if trial.setback is not None:
         return Choice(trial.setback.status, trial.setback.reason)
     if trial.accuracy is None:
         return Choice("unavailable", "It was not tried: the time was over.")
-    if not keeps_accuracy(trial, budgets):
-        return Choice("rejected", _loss(trial.accuracy, budgets))
-    doubt = _doubt(trial.accuracy, budgets)
+    found = standing(trial, rules.budgets)
+    timed = "" if trial.latency is None else f" It is {_ratio(trial)} as fast as fp32."
+    if found == "lost":
+        return Choice("rejected", _loss(trial.accuracy, rules) + timed)
+    if not rules.admit(trial):
+        return Choice("rejected", f"Not proven: {_doubt(trial.accuracy, rules)}{timed}")
+    doubt = "" if found == "kept" else f" Not proven: {_doubt(trial.accuracy, rules)}"
     if trial.latency is None:
         return Choice("accepted", f"It keeps its accuracy but was not timed: the time was over.{doubt}")
     if trial is winner:
-        return Choice("chosen", f"It is the fastest that keeps its accuracy: {_ratio(trial)} as fast as fp32.{doubt}")
-    if winner is not None and _speedup(trial)[1] > MIN_SPEEDUP:
-        reason = f"It is {_ratio(trial)} as fast as fp32, but {winner.candidate.name} is {_ratio(winner)}."
-        return Choice("accepted", reason + doubt)
+        keeps = "provably keeps its accuracy" if found == "kept" else "keeps its accuracy as seen"
+        return Choice("chosen", f"It is the fastest that {keeps}: {_ratio(trial)} as fast as fp32.{doubt}")
+    if winner is not None and _surely_faster(trial):
+        return Choice(
+            "accepted", f"It is {_ratio(trial)} as fast as fp32, but {winner.name} is {_ratio(winner)}.{doubt}"
+        )
     return Choice("rejected", f"It is not faster than fp32 beyond the noise: {_ratio(trial)} as fast.")
 
 
-def _loss(accuracy: PairedAccuracy, budgets: Budgets) -> str:
+def _loss(accuracy: PairedAccuracy, rules: Rules) -> str:
     return (
-        f"It loses {100 * accuracy.drop:.1f} points of top-1 on {accuracy.images} images ({accuracy.baseline:.1%} to "
-        f"{accuracy.candidate:.1%}), more than the budget of {100 * budgets.top1_drop:.1f}."
+        f"It loses {_points(accuracy.drop)} points of top-1 on {accuracy.images} images ({accuracy.baseline:.1%} to "
+        f"{accuracy.candidate:.1%}), more than the budget of {_points(rules.budgets.top1_drop)}."
     )
 
 
-def _doubt(accuracy: PairedAccuracy, budgets: Budgets) -> str:
-    """Return a sentence for a drop that the images do not prove to be within the budget, else nothing."""
-    if outcome(*accuracy.drop_ci, budgets.top1_drop) == "pass":
-        return ""
-    total = images_needed(
-        accuracy.lost, accuracy.won, accuracy.images, budgets.top1_drop, confidence=accuracy.confidence
-    )
-    more = "" if total is None else f"; about {total - accuracy.images} more could"
+def _doubt(accuracy: PairedAccuracy, rules: Rules) -> str:
+    """Return the sentence for a drop that the images do not prove to be within the budget."""
+    more = lacking(accuracy, rules.budgets)
+    needed = "" if more is None else f"; about {more} more could"
     return (
-        f" {accuracy.images} images cannot prove that its drop of {100 * accuracy.drop + 0.0:.1f} points stays within "
-        f"{100 * budgets.top1_drop:.1f}{more}."
+        f"{accuracy.images} images, {accuracy.lost} of them lost and {accuracy.won} won, allow for a drop of up to "
+        f"{_points(bound(accuracy, rules.budgets))} points, and {_points(rules.budgets.top1_drop)} are allowed{needed}."
     )
 
 
-def _speedup(trial: Trial) -> tuple[float, float, float]:
-    """Return the speed-up over fp32 and its interval; zeros for what was not timed."""
-    if trial.latency is None:
-        return (0.0, 0.0, 0.0)
-    low = 1 / trial.latency.high
-    high = 1 / trial.latency.low if trial.latency.low > 0 else float("inf")
-    return (1 / trial.latency.value, low, high)
+def _points(share: float) -> str:
+    return f"{100 * share + 0.0:.1f}"
 
 
 def _ratio(trial: Trial) -> str:
-    value, low, high = _speedup(trial)
+    assert trial.latency is not None
+    low, value, high = (1 / each for each in (trial.latency.high, trial.latency.value, max(trial.latency.low, 1e-9)))
     return f"{value:.2f} times ({low:.2f} to {high:.2f})"

@@ -12,49 +12,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgetl.errors import MeasureError, WorkerError
-from edgetl.measure.accuracy import paired, predictions
-from edgetl.measure.interleave import Samples, interleave
+from edgetl.measure.accuracy import MAX_IMAGES, images_to_prove, paired, predictions, tango_interval
+from edgetl.measure.interleave import Decide, Samples, interleave, never
 from edgetl.measure.loading import load
 from edgetl.measure.statistics import is_look, latency_ratio, quantile, sequential_confidence, widen
 from edgetl.measure.worker import Worker
-from edgetl.quantize.search.choose import MIN_SPEEDUP, keeps_accuracy
+from edgetl.quantize.search.choose import MIN_SPEEDUP, Rules
+from edgetl.quantize.search.standing import standing
 from edgetl.quantize.search.trial import Setback, Trial
-from edgetl.targets import Budgets, TargetCandidate
+from edgetl.targets import TargetCandidate
 
-BASELINE, TWIN, CANDIDATE = "baseline", "baseline again", "candidate"
+BASELINE, TWIN = "baseline", "baseline again"
 
 # The race ends when the interval is this narrow (as a ratio) or the candidate is slower for sure.
 SETTLED = 1.03
 MIN_ROUNDS = 8
-# How many of the fastest meet in the end, and under what name their timings are kept.
-FINALISTS, FINAL = 3, "final"
 # How long the baseline is timed by itself, for the row that it has even if no candidate is timed.
 ALONE_S = 0.5
+# What part of the time one candidate's judging may take, at the baseline's speed.
+JUDGING_SHARE = 1 / 15
+# After how many images it is asked whether a candidate is lost for sure, and how sure that is: it is asked often.
+LOOK_EVERY, SURELY = 64, 0.999
+# Engines round differently: up to this part of what an image changes in the logits, they are the same logits.
+ROUNDING = 1e-3
+
+# The kinds of errors of a worker that is not there, which are nothing about the model.
+UNREACHABLE = ("Died", "Timeout", "Protocol")
 
 Pixels = NDArray[np.uint8]
+Logits = NDArray[np.float32]
 Raw = Mapping[str, Sequence[Sequence[int]]]
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What all candidates of a contest share. ``labels`` are class indices, one for each of ``pixels``."""
+    """What all candidates of a contest share. ``labels`` are class indices, one for each of ``pixels``.
+
+    ``command`` is the command line of the runner that measures.
+    """
 
     command: Sequence[str]
     pixels: Pixels
     labels: Sequence[int]
     threads: int
-    budgets: Budgets
+    rules: Rules
 
 
 class Contest:
     """Two workers of the baseline, kept for all candidates: what they differ by is the noise floor.
 
     A context manager. ``baseline`` is the baseline's own trial, ``machine`` the facts of the machine it runs on; a
-    baseline that cannot run here has a setback, and then so has every candidate.
+    baseline that cannot run here has a setback, and then so has every candidate. ``timings`` are the raw ns of every
+    race by its name. Of the images of ``ground`` as many are used as ``time_budget_s`` for the whole search affords.
     """
 
-    def __init__(self, baseline: TargetCandidate, model: Path, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, baseline: TargetCandidate, model: Path, ground: Ground, time_budget_s: float) -> None:
+        self.ground = ground
+        self._judging_s = JUDGING_SHARE * time_budget_s
         self._open = contextlib.ExitStack()
         self.timings: dict[str, Raw] = {}
         self.baseline = Trial(baseline, model)
@@ -62,16 +76,23 @@ class Contest:
 
     def __enter__(self) -> Contest:
         try:
-            workers = [self._open.enter_context(Worker(self._ground.command)) for _ in (BASELINE, TWIN)]
+            workers = [self._open.enter_context(Worker(self.ground.command)) for _ in (BASELINE, TWIN)]
             self.machine = workers[0].hello.machine
             for worker in workers:
                 self._load(worker, self.baseline)
             self._workers = workers
-            self._answers = predictions(workers[0].logits(self._ground.pixels))
-            own = paired(self._ground.labels, self._answers, self._answers)
             alone = interleave({BASELINE: workers[0]}, time_budget_s=ALONE_S, min_rounds=2)
-            self.baseline = replace(self.baseline, accuracy=own, latency_p50_ns=_median(alone[BASELINE]))
+            self.ground = self._affordable(alone[BASELINE])
+            self._logits = workers[0].logits(self.ground.pixels)
+            answers = predictions(self._logits)
+            own = paired(self.ground.labels, answers, answers, confidence=self.ground.rules.budgets.confidence)
+            self.baseline = replace(
+                self.baseline, accuracy=own, same_logits=True, latency_p50_ns=_median(alone[BASELINE])
+            )
         except WorkerError as error:
+            if error.kind in UNREACHABLE:
+                self._open.close()
+                raise
             self.baseline = replace(self.baseline, setback=_setback(error))
         except BaseException:
             self._open.close()
@@ -83,82 +104,131 @@ class Contest:
     ) -> None:
         self._open.close()
 
-    def try_out(self, trial: Trial, seconds: float) -> Trial:
-        """Return ``trial`` with its accuracy and, if it keeps that, its latency, timed for about ``seconds``.
-
-        A candidate that does not run, or not in the precision it is for, returns with a setback.
-        """
-        if self.baseline.setback is not None:
-            reason = f"Its baseline, {self.baseline.candidate.name}, cannot run here."
-            return replace(trial, setback=Setback("unavailable", reason))
+    def judge(self, trial: Trial) -> Trial:
+        """Return ``trial`` with its accuracy; one that does not run, or not in its precision, with a setback."""
+        if trial.setback is not None or self.baseline.setback is not None:
+            return self._without_baseline(trial)
         try:
-            with Worker(self._ground.command) as worker:
+            with Worker(self.ground.command) as worker:
                 self._load(worker, trial)
-                answers = predictions(worker.logits(self._ground.pixels))
-                trial = replace(trial, accuracy=paired(self._ground.labels, self._answers, answers))
-                return self._race(trial, worker, seconds) if keeps_accuracy(trial, self._ground.budgets) else trial
+                return self._judged(trial, worker)
         except WorkerError as error:
             return replace(trial, setback=_setback(error))
 
-    def final(self, trials: Sequence[Trial], seconds: float) -> list[Trial]:
-        """Return ``trials`` with the latency of the fastest timed again, all in turns for about ``seconds``.
+    def try_out(self, trial: Trial, seconds: float) -> Trial:
+        """Return ``trial`` with its accuracy and its latency, timed for about ``seconds`` (not at all for 0).
+
+        A candidate of the fp32 file that loses accuracy is not timed. A quantized one is: how fast it is decides
+        whether it is worth being mended.
+        """
+        if trial.setback is not None or self.baseline.setback is not None:
+            return self._without_baseline(trial)
+        try:
+            with Worker(self.ground.command) as worker:
+                self._load(worker, trial)
+                trial = self._judged(trial, worker)
+                hopeless = trial.recipe is None and standing(trial, self.ground.rules.budgets) == "lost"
+                if seconds <= 0 or hopeless:
+                    return trial
+                samples = self._samples({trial.name: worker}, seconds, _settled(trial.name))
+        except WorkerError as error:
+            return replace(trial, setback=_setback(error))
+        self._keep(trial.name, samples)
+        return self._timed(trial, samples)
+
+    def race(self, name: str, trials: Sequence[Trial], seconds: float) -> list[Trial]:
+        """Return ``trials`` with their latencies timed again, all in turns for about ``seconds``.
 
         Each raced the baseline at another moment, and a machine's speed changes in between, not for all alike: only
-        what was timed in the same rounds compares. Where one of them fails now, all stay as they were.
+        what was timed in the same rounds compares. ``name`` is what the raw timings are kept under. Where one of the
+        trials fails now, all stay as they were.
         """
-        rivals = sorted((each for each in trials if self._may_win(each)), key=_ratio)[:FINALISTS]
-        if len(rivals) < 2:
-            return list(trials)
         try:
             with contextlib.ExitStack() as opened:
-                timers = {BASELINE: self._workers[0], TWIN: self._workers[1]}
-                for rival in rivals:
-                    timers[rival.candidate.name] = worker = opened.enter_context(Worker(self._ground.command))
-                    self._load(worker, rival)
-                samples = interleave(timers, time_budget_s=seconds, min_rounds=MIN_ROUNDS)
+                workers: dict[str, Worker] = {}
+                for trial in trials:
+                    workers[trial.name] = worker = opened.enter_context(Worker(self.ground.command))
+                    self._load(worker, trial)
+                samples = self._samples(workers, seconds, never)
         except WorkerError:
             return list(trials)
-        self.timings[FINAL] = {name: each.blocks for name, each in samples.items()}
-        again = {rival.candidate.name: self._timed(rival, samples, rival.candidate.name) for rival in rivals}
-        return [again.get(each.candidate.name, each) for each in trials]
+        self._keep(name, samples)
+        return [self._timed(trial, samples) for trial in trials]
 
-    def _may_win(self, trial: Trial) -> bool:
-        return trial.latency is not None and _ratio(trial) < 1 and keeps_accuracy(trial, self._ground.budgets)
+    def _affordable(self, alone: Samples) -> Ground:
+        """Return the ground with as many images as a candidate may be judged by in its part of the time.
+
+        Enough to prove something stay in any case, where there are as many: twice what a candidate without any loss
+        takes.
+        """
+        budgets = self.ground.rules.budgets
+        least = images_to_prove(0, 0, 1, budgets.top1_drop, confidence=budgets.confidence) or MAX_IMAGES
+        affordable = int(self._judging_s * 1e9 / max(min(map(min, alone.blocks)), 1))
+        count = min(max(2 * least, affordable), len(self.ground.pixels))
+        return replace(self.ground, pixels=self.ground.pixels[:count], labels=self.ground.labels[:count])
+
+    def _samples(self, workers: Mapping[str, Worker], seconds: float, decide: Decide) -> Mapping[str, Samples]:
+        timers = {BASELINE: self._workers[0], TWIN: self._workers[1], **workers}
+        return interleave(timers, time_budget_s=seconds, decide=decide, min_rounds=MIN_ROUNDS)
+
+    def _keep(self, name: str, samples: Mapping[str, Samples]) -> None:
+        self.timings[name] = {each: samples[each].blocks for each in samples}
+
+    def _without_baseline(self, trial: Trial) -> Trial:
+        if trial.setback is not None:
+            return trial
+        reason = f"Its baseline, {self.baseline.name}, cannot run here."
+        return replace(trial, setback=Setback("unavailable", reason))
 
     def _load(self, worker: Worker, trial: Trial) -> None:
         wanted = trial.candidate
         if trial.model is None:
             raise MeasureError(f"There is no model file of {wanted.name} to measure.")
-        load(worker, trial.model, wanted.provider, wanted.precision, self._ground.threads)
-        worker.set_input(self._ground.pixels[:1])
+        load(worker, trial.model, wanted.provider, wanted.precision, self.ground.threads)
+        worker.set_input(self.ground.pixels[:1])
 
-    def _race(self, trial: Trial, worker: Worker, seconds: float) -> Trial:
-        if seconds <= 0:
-            return trial
-        timers = {BASELINE: self._workers[0], TWIN: self._workers[1], CANDIDATE: worker}
-        samples = interleave(timers, time_budget_s=seconds, decide=_settled, min_rounds=MIN_ROUNDS)
-        self.timings[trial.candidate.name] = {name: each.blocks for name, each in samples.items()}
-        return self._timed(trial, samples, CANDIDATE)
+    def _judged(self, trial: Trial, worker: Worker) -> Trial:
+        """Return ``trial`` with its accuracy; one that is lost for sure does not see all images."""
+        budgets = self.ground.rules.budgets
+        parts: list[Logits] = []
+        for first in range(0, len(self.ground.pixels), LOOK_EVERY):
+            parts.append(worker.logits(self.ground.pixels[first : first + LOOK_EVERY]))
+            seen = sum(map(len, parts))
+            labels, before = self.ground.labels[:seen], predictions(self._logits[:seen])
+            accuracy = paired(labels, before, predictions(np.concatenate(parts)), confidence=budgets.confidence)
+            counts = (accuracy.lost, accuracy.won, accuracy.images)
+            if tango_interval(*counts, confidence=SURELY)[0] > budgets.top1_drop:
+                return replace(trial, accuracy=accuracy)
+        same = trial.candidate.precision == "fp32" and same_logits(self._logits, np.concatenate(parts))
+        return replace(trial, accuracy=accuracy, same_logits=same)
 
-    def _timed(self, trial: Trial, samples: Mapping[str, Samples], name: str) -> Trial:
-        """Return ``trial`` with the latency of its samples, which stand under ``name``."""
+    def _timed(self, trial: Trial, samples: Mapping[str, Samples]) -> Trial:
+        """Return ``trial`` with the latency of its samples."""
         base = samples[BASELINE].blocks
-        confidence = sequential_confidence(len(base), self._ground.budgets.confidence)
+        confidence = sequential_confidence(len(base), self.ground.rules.budgets.confidence)
         floor = latency_ratio(samples[TWIN].blocks, base, confidence=confidence)
-        latency = latency_ratio(samples[name].blocks, base, confidence=confidence)
-        return replace(trial, latency=widen(latency, floor), latency_p50_ns=_median(samples[name]))
+        latency = latency_ratio(samples[trial.name].blocks, base, confidence=confidence)
+        return replace(trial, latency=widen(latency, floor), latency_p50_ns=_median(samples[trial.name]))
 
 
-def _settled(samples: Mapping[str, Samples]) -> bool:
-    rounds = samples[BASELINE].rounds
-    if not is_look(rounds):
-        return False
-    ratio = latency_ratio(samples[CANDIDATE].blocks, samples[BASELINE].blocks, confidence=sequential_confidence(rounds))
-    return ratio.low > 1 / MIN_SPEEDUP or ratio.high < SETTLED * ratio.low
+def same_logits(baseline: Logits, candidate: Logits) -> bool:
+    """Return whether two arrays of logits (images, classes) differ by rounding only.
+
+    That is at most a thousandth of what an image changes in them: another engine's fp32 differs by a millionth, bf16 by
+    a hundredth.
+    """
+    return float(np.max(np.abs(baseline - candidate))) <= ROUNDING * float(np.max(np.ptp(baseline, axis=0)))
 
 
-def _ratio(trial: Trial) -> float:
-    return trial.latency.value if trial.latency else float("inf")
+def _settled(name: str) -> Decide:
+    def decide(samples: Mapping[str, Samples]) -> bool:
+        rounds = samples[BASELINE].rounds
+        if not is_look(rounds):
+            return False
+        ratio = latency_ratio(samples[name].blocks, samples[BASELINE].blocks, confidence=sequential_confidence(rounds))
+        return ratio.low > 1 / MIN_SPEEDUP or ratio.high < SETTLED * ratio.low
+
+    return decide
 
 
 def _median(samples: Samples) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Sequence
@@ -10,27 +11,29 @@ from pathlib import Path
 
 from edgetl import run as runs
 from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
+from edgetl.dataset.values import LabelledBy
 from edgetl.errors import RunError
 from edgetl.files import replacing_together, sha256_file, write_text
-from edgetl.quantize.search.choose import Choice, choose
+from edgetl.quantize.search.choose import Choice, Rules, choose
 from edgetl.quantize.search.contest import Contest
 from edgetl.quantize.search.trial import Trial
 from edgetl.targets import Target
 
-TIMINGS = "quantize-timings.json"
+TIMINGS, CANDIDATES = "quantize-timings.json", "candidates"
 
 
 @dataclass(frozen=True)
 class Record:
-    """Turns trials into the run's artifact. ``images`` is how many candidates were chosen by; ``start`` in s.
+    """Turns trials into the run's artifact. ``start`` is the monotonic time, in s, at which the search began.
 
-    ``inputs`` is the hash of all that decides the finished result.
+    ``labelled_by`` is who said what the images show; ``inputs`` is the hash of all that decides the finished result.
     """
 
     folder: Path
     target: Target
+    rules: Rules
     exported: ExportResult
-    images: int
+    labelled_by: LabelledBy
     start: float
     inputs: str
 
@@ -41,9 +44,9 @@ class Record:
         place of a finished one: who repeats a search and stops it loses nothing.
         """
         baseline = contest.baseline
-        choices = choose(baseline, trials, self.target.budgets)
-        rows = tuple(_row(trial, choices[trial.candidate.name], self.folder) for trial in (baseline, *trials))
-        chosen = next((row.name for row in rows if row.status == "chosen"), baseline.candidate.name)
+        choices = choose(baseline, trials, self.rules)
+        rows = tuple(_row(trial, choices[trial.name], self.folder) for trial in (baseline, *trials))
+        chosen = next((row.name for row in rows if row.status == "chosen"), baseline.name)
         result = QuantizeResult(
             run=str(self.folder),
             inputs=self.inputs if finished else "",
@@ -51,7 +54,8 @@ class Record:
             target=self.target.name,
             chosen=chosen,
             measured_on=str(contest.machine.get("cpu", "unknown")),
-            images=self.images,
+            images=len(contest.ground.pixels),
+            labelled_by=self.labelled_by,
             candidates=rows,
             timings=TIMINGS,
             parent_sha256=self.exported.sha256,
@@ -61,7 +65,16 @@ class Record:
             with replacing_together(self.folder) as together:
                 write_text(together / TIMINGS, raw)
                 result.save(together)
+        if finished:
+            self._sweep(trials)
         return result
+
+    def _sweep(self, trials: Sequence[Trial]) -> None:
+        """Remove files of candidates that are none any more: of mixes that were only timed, of an earlier search."""
+        kept = {trial.model for trial in trials}
+        for path in (self.folder / CANDIDATES).glob("*"):
+            if path.with_suffix("") not in kept and path not in kept:
+                path.unlink(missing_ok=True)
 
     def _was_finished(self) -> bool:
         try:
@@ -70,15 +83,22 @@ class Record:
             return False
 
 
+@functools.lru_cache(maxsize=1024)
+def _sha256(path: Path, _written_ns: int) -> str:
+    # Rows are written after every trial, and a network's file may have half a gigabyte.
+    return sha256_file(path)
+
+
 def _row(trial: Trial, choice: Choice, folder: Path) -> Candidate:
     candidate, latency = trial.candidate, trial.latency
     return Candidate(
         name=candidate.name,
         path=trial.model.relative_to(folder).as_posix() if trial.model else "",
-        sha256=sha256_file(trial.model) if trial.model else "",
+        sha256=_sha256(trial.model, trial.model.stat().st_mtime_ns) if trial.model else "",
         provider=candidate.provider,
         precision=candidate.precision,
         recipe=candidate.recipe,
+        float_nodes=trial.recipe.exclude_nodes if trial.recipe else (),
         size_bytes=trial.model.stat().st_size if trial.model else 0,
         accuracy=trial.accuracy.candidate if trial.accuracy else None,
         agreement=trial.accuracy.agreement if trial.accuracy else None,

@@ -187,3 +187,39 @@ def test_the_range_of_the_logits_is_never_cut(model: Any, name: str) -> None:
     ranges = calibration.calibrate(model, _images(), recipes.load(name))
     found = ranges[model.graph.output[0].name]
     assert (found.low, found.high) == pytest.approx((expected.min(), expected.max()), rel=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{}, {"equalize": True}, {"correct_bias": True}, {"layout": "tensorrt"}])
+def test_the_prepared_model_is_the_float_one_node_for_node(shallow: Any, changes: dict[str, Any]) -> None:
+    recipe = recipes.load("u8s8-minmax").model_copy(update=changes)
+    prepared = static.prepare(shallow, recipe, _images)
+    assert [node.name for node in prepared.graph.node] == [node.name for node in shallow.graph.node]
+    np.testing.assert_allclose(_logits(prepared), _logits(shallow), rtol=1e-4, atol=1e-5)
+
+
+def test_a_recipe_says_which_steps_are_taken(shallow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+
+    def noting(name: str) -> None:
+        step = getattr(static, name)
+        monkeypatch.setattr(static, name, lambda *given: (taken.append(name), step(*given))[1])
+
+    for name in ("equalize", "calibrate", "insert_pairs", "correct_biases"):
+        noting(name)
+    recipe = recipes.load("u8s8-minmax")
+    static.quantize(shallow, recipe, _images)
+    assert taken == ["calibrate", "insert_pairs"]
+    taken.clear()
+    both = static.quantize(shallow, recipe.model_copy(update={"equalize": True, "correct_bias": True}), _images)
+    assert taken == ["equalize", "calibrate", "insert_pairs", "correct_biases"]
+    onnx.checker.check_model(both, full_check=True)
+
+
+def test_corrected_biases_bring_the_mean_logits_closer(shallow: Any) -> None:
+    recipe = recipes.load("u8s8-minmax").model_copy(update={"per_channel": False})
+    expected = _logits(shallow)
+    errors = [
+        np.abs((_logits(static.quantize(shallow, each, _images)) - expected).mean(axis=0)).max()
+        for each in (recipe, recipe.model_copy(update={"correct_bias": True}))
+    ]
+    assert errors[1] < 0.7 * errors[0]

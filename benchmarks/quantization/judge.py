@@ -1,0 +1,104 @@
+"""What each contestant answers on the images of the verdict, against ONNX Runtime fp32."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quantization.contestant import Contestant
+from edgetl.dataset import Dataset, judging_images
+from edgetl.errors import WorkerError
+from edgetl.graph import metadata
+from edgetl.measure.accuracy import PairedAccuracy, Predictions, paired, predictions
+from edgetl.measure.loading import load
+from edgetl.measure.worker import Worker, local_command
+from edgetl.progress import Silent
+from edgetl.spool import spooled
+
+MOST, FEW = 1000, 400
+SLOW_NS = 15_000_000
+"""A network whose fp32 run takes longer is judged on few images."""
+ROUNDING = 1e-3
+"""Engines round differently: up to this part of what an image changes in the logits, they are the same logits."""
+ALL_CORES = 0
+
+Pixels = NDArray[np.uint8]
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of the verdict as a network's uint8 input, and their classes."""
+
+    pixels: Pixels
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A contestant's ``answers`` (class indices) against the baseline's.
+
+    ``failure`` says why there are none, or why it is out.
+    """
+
+    contestant: Contestant
+    accuracy: PairedAccuracy | None = None
+    answers: Predictions | None = None
+    failure: str = ""
+
+    def keeps(self, allowed: float) -> bool:
+        """Return whether it runs, and loses no more than ``allowed`` of top-1 as seen."""
+        return not self.failure and self.accuracy is not None and self.accuracy.drop <= allowed + 1e-9
+
+
+@contextlib.contextmanager
+def images_of(run: Path) -> Iterator[Images]:
+    """Yield the images that edgetl neither calibrated on nor chose by, in an order that mixes the classes."""
+    dataset, model = Dataset.load(run), run / "model.onnx"
+    all_of_them = judging_images(dataset)
+    mixed = np.random.default_rng(0).permutation(len(all_of_them))[:MOST]
+    images = [all_of_them[place] for place in mixed]
+    with spooled(dataset.paths(images), metadata.read(model).preprocess, Silent()) as pixels:
+        count = FEW if _run_ns(model, pixels[:1]) > SLOW_NS else MOST
+        yield Images(pixels[:count], tuple(dataset.labels(images[:count])))
+
+
+def judged(baseline: Contestant, others: Sequence[Contestant], images: Images) -> dict[str, Judged]:
+    """Return all of them judged, by their names. An fp32 contestant with other logits than the baseline's is out."""
+    expected = _logits(baseline, images.pixels)
+    found = {baseline.name: _compared(baseline, expected, expected, images)}
+    for each in others:
+        try:
+            found[each.name] = _compared(each, expected, _logits(each, images.pixels), images)
+        except WorkerError as error:
+            found[each.name] = Judged(each, failure=str(error).splitlines()[0])
+    return found
+
+
+def same(expected: Logits, actual: Logits) -> bool:
+    """Return whether two arrays of logits (images, classes) differ by rounding only."""
+    return float(np.max(np.abs(expected - actual))) <= ROUNDING * float(np.max(np.ptp(expected, axis=0)))
+
+
+def _compared(contestant: Contestant, expected: Logits, actual: Logits, images: Images) -> Judged:
+    accuracy = paired(images.labels, predictions(expected), predictions(actual))
+    other = contestant.precision == "fp32" and not same(expected, actual)
+    return Judged(contestant, accuracy, predictions(actual), "its fp32 logits are others" if other else "")
+
+
+def _logits(contestant: Contestant, pixels: Pixels) -> Logits:
+    with Worker(local_command()) as worker:
+        load(worker, contestant.path, contestant.provider, contestant.precision, ALL_CORES)
+        return worker.logits(pixels)
+
+
+def _run_ns(model: Path, image: Pixels) -> int:
+    with Worker(local_command()) as worker:
+        load(worker, model, "cpu", "fp32", ALL_CORES)
+        worker.set_input(image)
+        return min(worker.time(10))

@@ -1,0 +1,72 @@
+"""Workers that are elsewhere: what ``--on`` names becomes a command line; the rest cannot tell it from a local one."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shlex
+import zipfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import edgetl
+from edgetl.errors import UsageError
+
+CONNECT_S = 15
+FORM = "Write ssh://user@host[:port][/path/to/python]."
+# What may follow `ssh` as a user and a host: nothing that it would take for an option, and no shell in it.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%-]*")
+
+# The runner comes with the command, so that a device needs Python, numpy, Pillow and an engine, and never another
+# version of edgetl. The file goes when the process ends.
+_START = (
+    "import base64,sys,tempfile;f=tempfile.NamedTemporaryFile(suffix='.zip');f.write(base64.b64decode('{code}'));"
+    "f.flush();sys.path.insert(0,f.name);from edgetl.device.worker import main;main()"
+)
+
+
+def worker_command(where: str) -> tuple[str, ...]:
+    """Return the command line of a worker at ``where``: ``ssh://[user@]host[:port][/path/to/python]``, or a command.
+
+    Over ssh the runner itself is sent along; the interpreter is ``python3`` unless a path names one. ssh never asks
+    for a password (keys only) and refuses unknown hosts. Raises UsageError for an address that is none.
+    """
+    if not where.startswith("ssh://"):
+        command = _split(where)
+        if not command:
+            raise UsageError("--on needs an address such as ssh://user@host, or a command line that starts a worker.")
+        return command
+    try:
+        parts = urlsplit(where)
+        host, user, port = parts.hostname, parts.username, parts.port
+    except ValueError as error:
+        raise UsageError(f"'{where}' is no address ({error}). {FORM}") from error
+    if not host or not _HOST.fullmatch(host) or (user is not None and not _NAME.fullmatch(user)):
+        raise UsageError(f"'{where}' names no host. {FORM}")
+    if parts.password or parts.query or parts.fragment:
+        raise UsageError(f"'{where}' holds more than ssh takes here, where no password is asked for. {FORM}")
+    python = parts.path if len(parts.path) > 1 else "python3"
+    options = ("-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}")
+    at = f"{user}@{host}" if user else host
+    start = f"{shlex.quote(python)} -c {shlex.quote(_START.format(code=runner()))}"
+    return ("ssh", *options, *(("-p", str(port)) if port else ()), "--", at, start)
+
+
+def runner() -> str:
+    """Return the runner, `edgetl.device`, as a zip archive in base64; the same sources give the same text."""
+    package = Path(edgetl.__file__).parent
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in (package / "__init__.py", *sorted((package / "device").rglob("*.py"))):
+            name = path.relative_to(package.parent).as_posix()
+            archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return base64.b64encode(packed.getvalue()).decode()
+
+
+def _split(command: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise UsageError(f"'{command}' cannot be read as a command line: {error}.") from error

@@ -1,0 +1,49 @@
+"""The first phase: the candidates that a target lists, in its order, which is cheapest first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgetl import recipes
+from edgetl.quantize.search.field import Field, with_file
+from edgetl.quantize.search.trial import Setback, Trial
+from edgetl.targets import TargetCandidate
+
+# What the phases after it are left of the time: mending, mixing and the final race.
+SHARE = 0.7
+
+
+def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate]) -> None:
+    """Try each of ``candidates``; one that the time does not reach is listed as such. ``model`` is the fp32 file."""
+    end = field.clock.share(SHARE)
+    for index, candidate in enumerate(candidates):
+        field.progress.step("try candidates", index, len(candidates))
+        recipe = recipes.load(candidate.recipe) if candidate.recipe else None
+        trial = Trial(candidate, recipe=recipe)
+        if (sooner := _sooner(field, candidate)) is not None:
+            reason = f"It was not needed: {sooner.name}, which should be as fast, keeps its accuracy."
+            field.add(replace(trial, setback=Setback("skipped", reason)))
+            continue
+        left = end - time.monotonic()
+        if left <= 0:
+            field.add(trial)
+            continue
+        trial = with_file(trial, field.workshop.make(recipe) if recipe else model)
+        seconds = field.race_seconds(left / max(field.clock.left, left) / (len(candidates) - index))
+        field.add(field.contest.try_out(trial, seconds))
+    field.progress.step("try candidates", len(candidates), len(candidates))
+
+
+def _sooner(field: Field, candidate: TargetCandidate) -> Trial | None:
+    """Return the trial that makes one of ``candidate`` needless, if there is one."""
+    if candidate.instead_of is None:
+        return None
+    same = [
+        trial
+        for trial in field.trials
+        if trial.candidate.provider == candidate.provider and trial.candidate.recipe == candidate.instead_of
+    ]
+    return next((trial for trial in same if trial.accuracy is not None and field.rules.admit(trial)), None)

@@ -1,0 +1,87 @@
+"""The third phase: where float operators between int8 ones eat up what int8 gains, the mix that is measured fastest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgetl.quantize.pairs import in_float
+from edgetl.quantize.search import blocks
+from edgetl.quantize.search.blocks import Block, Mix
+from edgetl.quantize.search.field import Field, variant, with_file
+from edgetl.quantize.search.trial import Trial
+
+# int8 that is this much faster than float on the same provider has no islands worth looking for.
+ENOUGH = 1.25
+# How long the mixes that teach the model are timed, in parts of the time left, and at most.
+TEACHING_SHARE, TEACHING_S, NEEDED_S = 0.5, 20.0, 12.0
+PROPOSED = 2
+
+
+def mix(field: Field) -> None:
+    """Add, for each provider on which int8 gains little, the mixes of int8 and float blocks that should be fastest."""
+    for provider in dict.fromkeys(trial.candidate.provider for trial in field.trials):
+        int8, other = _fastest(field, provider, quantized=True), _fastest(field, provider, quantized=False)
+        if int8 is None or other is None or int8.ratio < other.ratio / ENOUGH:
+            continue
+        # The other half of a mix is float: nothing can be faster than the better half everywhere, by far.
+        if min(int8.ratio, other.ratio) > ENOUGH * field.best() or field.clock.left < NEEDED_S:
+            continue
+        _mix(field, int8, other)
+
+
+def _fastest(field: Field, provider: str, *, quantized: bool) -> Trial | None:
+    """Return the fastest admitted trial on ``provider``: an int8 one that can be taken apart, or a float one."""
+    baseline = replace(field.contest.baseline, latency=None)
+    rivals = [each for each in (baseline, *field.trials) if each.candidate.provider == provider]
+    if quantized:
+        able = [each for each in rivals if each.recipe is not None and field.workshop.can_be_taken_apart(each.recipe)]
+    else:
+        able = [each for each in rivals if each.recipe is None]
+    return min((each for each in able if field.rules.admit(each)), key=lambda each: _ratio(field, each), default=None)
+
+
+def _ratio(field: Field, trial: Trial) -> float:
+    return 1.0 if trial.name == field.contest.baseline.name else trial.ratio
+
+
+def _mix(field: Field, int8: Trial, other: Trial) -> None:
+    assert int8.recipe is not None
+    _, model = field.workshop.taken_apart(int8.recipe)
+    parts = blocks.blocks(model)
+    timed = _teach(field, int8, other, parts)
+    if not timed:
+        return
+    float_only = (False,) * len(parts)
+    # What was timed already, the fastest one, besides what the model proposes.
+    found = min((each for each in timed if each != float_only), key=timed.__getitem__)
+    chosen = [*blocks.proposals(timed, PROPOSED), *([found] if timed[found] < timed[float_only] else [])]
+    for number, each in enumerate(chosen):
+        if field.clock.left <= 0:
+            return
+        field.progress.step("mix int8 and float", number, len(chosen))
+        field.add(field.contest.try_out(_mixed(field, int8, other, parts, each), field.race_seconds(0.2)))
+    field.progress.step("mix int8 and float", len(chosen), len(chosen))
+
+
+def _teach(field: Field, int8: Trial, other: Trial, parts: tuple[Block, ...]) -> dict[Mix, float]:
+    """Return the latencies of a few mixes, all timed in turns; empty where they could not all be timed."""
+    mixes = blocks.first_mixes(len(parts))
+    trials = {each: _mixed(field, int8, other, parts, each) if any(each) else other for each in mixes}
+    seconds = min(TEACHING_SHARE * field.clock.left, TEACHING_S)
+    raced = field.contest.race(f"mixes of {int8.name}", list(trials.values()), seconds)
+    if any(trial.latency is None for trial in raced):
+        return {}
+    return {each: trial.ratio for each, trial in zip(trials, raced, strict=True)}
+
+
+def _mixed(field: Field, int8: Trial, other: Trial, parts: tuple[Block, ...], mix: Mix) -> Trial:
+    """Return the trial of a mix whose float blocks are in the precision of ``other``."""
+    assert int8.recipe is not None
+    precision = "int8+bf16" if other.candidate.precision == "bf16" else "int8"
+    if all(mix) and precision == int8.candidate.precision:
+        return int8
+    names = sorted(blocks.float_nodes(parts, mix))
+    trial = variant(int8, "mix" + "".join(str(int(each)) for each in mix), names, precision)
+    assert trial.recipe is not None
+    quantized, model = field.workshop.taken_apart(int8.recipe)
+    return with_file(trial, field.workshop.put(trial.recipe, in_float(quantized, model, names)))

@@ -1,0 +1,82 @@
+"""A real ssh server on the loopback for tests, and an `ssh` that knows its key."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_PACKAGES = ("openssh-server", "openssh-client")
+
+
+def require() -> Path:
+    """Return where sshd is, installed if need be; skips where it cannot be."""
+    for attempt in range(2):
+        found = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+        if found and shutil.which("ssh") and shutil.which("ssh-keygen"):
+            return Path(found)
+        if attempt or os.geteuid() or not shutil.which("apt-get"):
+            break
+        subprocess.run(["apt-get", "install", "-y", "-q", *_PACKAGES], capture_output=True, check=False, timeout=300)
+    pytest.skip(f"no sshd here, and it cannot be installed (apt-get install {' '.join(_PACKAGES)} as root)")
+
+
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Yield the address, ``ssh://user@127.0.0.1:port``, of a server that lets a key of ``folder``/bin/ssh in.
+
+    For that, ``folder``/bin must stand first in the PATH.
+    """
+    program = require()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    shutil.copy(folder / "user.pub", folder / "authorized_keys")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
+        f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\nPermitRootLogin yes\n"
+    )
+    host_key = " ".join((folder / "host.pub").read_text().split()[:2])
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
+    (folder / "ssh_config").write_text(
+        f"IdentityFile {folder}/user\nIdentitiesOnly yes\nUserKnownHostsFile {folder}/known_hosts\n"
+        "StrictHostKeyChecking yes\n"
+    )
+    (folder / "bin").mkdir()
+    wrapper = folder / "bin" / "ssh"
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n')
+    wrapper.chmod(0o755)
+    # Where it separates privileges; made by the service's start script, which did not run.
+    with contextlib.suppress(OSError):
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    process = subprocess.Popen(
+        [str(program), "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        _await(port, process)
+        yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def _await(port: int, process: subprocess.Popen[str]) -> None:
+    for _ in range(100):
+        if process.poll() is not None:
+            pytest.fail(f"sshd ended: {process.stderr.read() if process.stderr else ''}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    pytest.fail("sshd does not listen")

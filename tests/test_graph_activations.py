@@ -1,0 +1,203 @@
+"""Activation functions written for int8: the logits stay, and ONNX Runtime runs them in integers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+ir = pytest.importorskip("onnx_ir")
+ort = pytest.importorskip("onnxruntime")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from edgetl import recipes  # noqa: E402
+from edgetl.graph import hard_sigmoid, hard_swish  # noqa: E402
+from edgetl.graph.rewrite import rewrite  # noqa: E402
+from edgetl.quantize import absorb  # noqa: E402
+from edgetl.quantize.calibration.observe import calibrate  # noqa: E402
+from edgetl.quantize.engines import static  # noqa: E402
+
+pytestmark = pytest.mark.engine
+
+SIDE = 8
+
+
+def _model(nodes: list[Any], constants: dict[str, Any]) -> Any:
+    """A model of uint8 images (batch, 8, 8, 3), which ``nodes`` read as ``x`` in NCHW and make ``y`` of."""
+    front = [
+        helper.make_node("Transpose", ["image"], ["bytes"], name="transpose", perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", ["bytes"], ["floats"], name="cast", to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["floats", "mean"], ["x"], name="centre"),
+    ]
+    arrays = constants | {"mean": np.full((1, 3, 1, 1), 128, np.float32)}
+    graph = helper.make_graph(
+        front + nodes,
+        "test",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ("batch", SIDE, SIDE, 3))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return onnx.shape_inference.infer_shapes(proto)
+
+
+def _kernel(outputs: int, inputs: int, scale: float) -> Any:
+    return (np.random.default_rng(outputs).standard_normal((outputs, inputs, 1, 1)) * scale).astype(np.float32)
+
+
+def _gated(bias: bool = True, shared: bool = False, extra_reader: bool = False, behind: str = "Conv") -> Any:
+    constants = {"w": _kernel(3, 3, 0.01), "v": _kernel(4, 3, 0.01)}
+    inputs = ["x", "w"]
+    if bias:
+        constants["b"] = np.array([0.5, -1, 2], np.float32)
+        inputs.append("b")
+    first = (
+        helper.make_node("Conv", inputs, ["c"], name="conv")
+        if behind == "Conv"
+        else helper.make_node("Relu", ["x"], ["c"])
+    )
+    nodes = [first, helper.make_node("HardSigmoid", ["c"], ["h"], name="gate", alpha=1 / 6)]
+    nodes.append(helper.make_node("Mul", ["x", "h"], ["m"], name="gated"))
+    if shared or extra_reader:
+        nodes.append(
+            helper.make_node("Conv", inputs, ["other"], name="shares")
+            if shared
+            else helper.make_node("Relu", ["c"], ["other"], name="reads")
+        )
+        nodes.append(helper.make_node("Concat", ["m", "other"], ["y"], axis=1, name="both"))
+    else:
+        nodes.append(helper.make_node("Conv", ["m", "v"], ["y"], name="last"))
+    return _model(nodes, constants)
+
+
+def _swished(extra_reader: bool = False) -> Any:
+    """Two convolutions with a HardSwish between, whose input goes far below -3."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "b"], ["c"], name="first"),
+        helper.make_node("HardSwish", ["c"], ["h"], name="swish"),
+        helper.make_node("Conv", ["h", "v"], ["y" if not extra_reader else "d"], name="last"),
+    ]
+    if extra_reader:
+        nodes.append(helper.make_node("Concat", ["c", "d"], ["y"], axis=1, name="both"))
+    return _model(nodes, {"w": _kernel(6, 3, 0.05), "b": np.full(6, -4, np.float32), "v": _kernel(4, 6, 0.5)})
+
+
+def _batches(count: int = 4) -> Iterator[Any]:
+    generator = np.random.default_rng(0)
+    for _ in range(count):
+        yield generator.integers(0, 256, (4, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def _run(proto: Any) -> Any:
+    session = ort.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {"image": batch})[0] for batch in _batches()])
+
+
+def _rewritten(proto: Any, each: Any) -> tuple[Any, int]:
+    model = ir.from_proto(proto)
+    count = rewrite(model, [each])[each.NAME]
+    return ir.to_proto(model), count
+
+
+def _operators(proto: Any) -> Counter[str]:
+    return Counter(node.op_type for node in proto.graph.node)
+
+
+def _runs_as(proto: Any, folder: Any) -> Counter[str]:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(folder / "optimized.onnx")
+    ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return _operators(onnx.load(folder / "optimized.onnx"))
+
+
+def _signal_to_noise_db(expected: Any, found: Any) -> float:
+    return float(10 * np.log10(np.sum(expected**2) / np.sum((expected - found) ** 2)))
+
+
+@pytest.mark.parametrize("options", [{}, {"bias": False}, {"shared": True}])
+def test_a_hard_sigmoid_behind_a_convolution_becomes_a_clip(options: dict[str, bool]) -> None:
+    before = _gated(**options)
+    after, count = _rewritten(before, hard_sigmoid)
+    assert count == 1
+    assert _operators(after)["Clip"] == 1
+    assert "HardSigmoid" not in _operators(after)
+    assert np.ptp(_run(before)) > 1
+    np.testing.assert_allclose(_run(after), _run(before), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"extra_reader": True}, {"behind": "Relu"}])
+def test_a_hard_sigmoid_that_cannot_move_stays(options: dict[str, Any]) -> None:
+    before = _gated(**options)
+    after, count = _rewritten(before, hard_sigmoid)
+    assert count == 0
+    assert _operators(after) == _operators(before)
+
+
+def test_a_hard_swish_is_split_and_its_name_stays() -> None:
+    before = _swished()
+    after, count = _rewritten(before, hard_swish)
+    assert count == 1
+    assert "HardSwish" not in _operators(after)
+    names = [node.name for node in after.graph.node]
+    assert "swish" in names
+    assert len(set(names)) == len(names)
+    np.testing.assert_allclose(_run(after), _run(before), rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_zero_after_a_hard_swish_takes_no_part_of_the_range() -> None:
+    recipe = recipes.load("u8s8-minmax")
+    for model in (_swished(), _rewritten(_swished(), hard_swish)[0]):
+        ranges = calibrate(model, _batches(), recipe)
+        assert ranges["c"].low == -3
+        assert ranges["c"].high > 3
+    # What another node reads as well must keep all of it.
+    for model in (_swished(extra_reader=True), _rewritten(_swished(extra_reader=True), hard_swish)[0]):
+        assert calibrate(model, _batches(), recipe)["c"].low < -10
+
+
+@pytest.mark.parametrize("name", ["u8s8-percentile", "u8s8-mean-minmax", "s8s8-asymmetric", "u8u8-percentile"])
+def test_a_scaled_clip_has_the_range_of_its_bounds(name: str) -> None:
+    ranges = calibrate(_rewritten(_swished(), hard_swish)[0], _batches(), recipes.load(name))
+    assert (ranges["swish_clipped"].low, ranges["swish_clipped"].high) == (0, 6)
+    assert ranges["swish_shifted"] == ranges["swish_clipped"]
+    assert (ranges["swish_gate"].low, ranges["swish_gate"].high) == pytest.approx((0, 1))
+
+
+@pytest.mark.parametrize("build", [_swished, _gated])
+def test_int8_runs_in_integers_throughout(build: Any, tmp_path: Any) -> None:
+    model = build()
+    quantized = static.quantize(model, recipes.load("u8s8-minmax"), _batches)
+    onnx.checker.check_model(quantized, full_check=True)
+    ran = _runs_as(quantized, tmp_path)
+    assert not {"Mul", "Add", "Clip", "HardSwish", "HardSigmoid", "Conv", "FusedConv"} & set(ran)
+    assert ran["QuantizeLinear"] == ran["DequantizeLinear"] == 1
+    assert ran["QLinearMul"] == 1
+    assert _signal_to_noise_db(_run(model), _run(quantized)) > 25
+
+
+def test_absorbing_a_scale_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = recipes.load("u8s8-minmax")
+    absorbed = static.quantize(_swished(), recipe, _batches)
+    monkeypatch.setattr(absorb, "requires", lambda node: False)
+    plain = static.quantize(_swished(), recipe, _batches)
+    assert _operators(plain)["Mul"] == 2
+    assert _operators(absorbed)["Mul"] == 1
+    np.testing.assert_array_equal(_run(absorbed), _run(plain))
+
+
+def test_a_scale_to_other_integers_is_not_absorbed() -> None:
+    model = static.prepare(_swished(), recipes.load("u8s8-minmax"), _batches)
+    ranges = calibrate(model, _batches(), recipes.load("u8s8-minmax"))
+    wider = ranges | {"swish_gate": type(ranges["swish_gate"])(0.0, 1.1)}
+    assert _operators(static.insert_pairs(model, recipes.load("u8s8-minmax"), wider))["Mul"] == 2
+
+
+def test_models_for_other_readers_keep_their_operators() -> None:
+    quantized = static.quantize(_swished(), recipes.load("s8s8-symmetric"), _batches)
+    assert _operators(quantized)["HardSwish"] == 1
