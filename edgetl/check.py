@@ -17,7 +17,6 @@ from edgetl.errors import UsageError, nearest
 from edgetl.files import replacing_together, sha256_file, write_text
 from edgetl.judge import Verdict, judge, judge_latency
 from edgetl.measure.accuracy import PairedAccuracy, Predictions, paired, predictions
-from edgetl.measure.bench import preprocess_of
 from edgetl.measure.interleave import Samples, interleave
 from edgetl.measure.loading import load
 from edgetl.measure.statistics import Estimate, is_look, latency_ratio, sequential_confidence, widen
@@ -72,7 +71,7 @@ def check(settings: CheckSettings, progress: Progress) -> CheckResult:
     target = targets.load(settings.target or quantized.target)
     baseline, candidate = sides(settings, quantized)
     images = judging_images(dataset)
-    preprocess = preprocess_of(folder)
+    preprocess = runs.preprocess_of(folder)
     with spooled(dataset.paths(images), preprocess, progress) as pixels, contextlib.ExitStack() as opened:
         workers: dict[str, Worker] = {}
         answers: dict[str, Predictions] = {}

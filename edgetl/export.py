@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import time
-import warnings
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,31 +15,20 @@ from edgetl import __version__
 from edgetl import run as runs
 from edgetl.artifacts import ExportResult, FinetuneResult
 from edgetl.dataset import Dataset, calibration_images
-from edgetl.device.values import Preprocess, SessionSpec
+from edgetl.device.values import Preprocess
 from edgetl.errors import DataError, ExportError
 from edgetl.files import replacing, sha256_file
-from edgetl.measure.worker import Worker, local_command
+from edgetl.graph.from_torch import OPSET, export_module
+from edgetl.measure.logits import ROUNDING_TOLERANCE, difference, runner_logits
 from edgetl.pixels import iter_pixels
 from edgetl.progress import Progress
 
 if TYPE_CHECKING:
-    import onnx
     from torch import nn
 
 FILE = "model.onnx"
-OUTPUT = "logits"
-# The exporter's own default; HardSwish is one operator in it. TensorRT 10, OpenVINO and ONNX Runtime 1.17 read it.
-OPSET = 20
-
-# How far logits may lie from torch's: a part of what an image changes in them, plus float32 rounding through a hundred
-# layers, a part of the largest. The five architectures tried differ by at most 2e-6 of the largest; a wrong graph by
-# more than a tenth of what an image changes.
-IMAGE_TOLERANCE = 1e-4
-ROUNDING_TOLERANCE = 1e-5
 
 _CHECK_IMAGES = 9
-# Sizes of the batches that the check sends, in turn: one image, a ragged number, a power of two.
-_CHECK_BATCHES = (1, 3, 8)
 
 Pixels = NDArray[np.uint8]
 Logits = NDArray[np.float32]
@@ -91,7 +76,7 @@ def export(settings: ExportSettings, progress: Progress) -> ExportResult:
     pixels = _check_pixels(folder, classifier.preprocess, trained.seed, progress)
     with replacing(folder / FILE) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
-        difference, tolerance = compare(temporary, module, classifier.preprocess, pixels, divisor)
+        gap, allowed = compare(temporary, module, classifier.preprocess, pixels, divisor)
     progress.step("export", 2, 2)
     path = folder / FILE
     result = ExportResult(
@@ -102,8 +87,8 @@ def export(settings: ExportSettings, progress: Progress) -> ExportResult:
         sha256=sha256_file(path),
         size_bytes=path.stat().st_size,
         opset=OPSET,
-        max_abs_diff=difference,
-        tolerance=tolerance,
+        max_abs_diff=gap,
+        tolerance=allowed,
         temperature=divisor,
         parent_sha256=trained.sha256,
     )
@@ -114,46 +99,6 @@ def export(settings: ExportSettings, progress: Progress) -> ExportResult:
 def inputs(trained: FinetuneResult, temperature: float = 1.0) -> str:
     """Return the hash of all that decides the model, and of the images that the next stages take from the run."""
     return runs.digest(__version__, trained.inputs, trained.sha256, trained.data_sha256, OPSET, temperature)
-
-
-def export_module(module: nn.Module, preprocess: Preprocess) -> onnx.ModelProto:
-    """Return ``module`` (normalized float NCHW to logits) as an ONNX model that takes uint8 NHWC images.
-
-    The batch is dynamic. The same weights give the same bytes. Nothing is compared yet: see `compare`. Raises
-    ExportError when the batch did not stay dynamic.
-    """
-    import onnx
-    import onnx_ir as ir
-    import torch
-
-    from edgetl.graph.clean import BATCH, clean
-    from edgetl.graph.image_input import take_images
-    from edgetl.graph.rewrite import rewrite
-
-    example = torch.zeros(2, 3, preprocess.crop, preprocess.crop)
-    with _out_of_place(module), warnings.catch_warnings():
-        # The exporter warns of its own dependencies' deprecations, which a user cannot act on.
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module,
-            (example,),
-            dynamo=True,
-            external_data=False,
-            opset_version=OPSET,
-            input_names=["pixels"],
-            output_names=[OUTPUT],
-            dynamic_shapes=({0: torch.export.Dim(BATCH)},),
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model
-    take_images(model, preprocess)
-    rewrite(model)
-    _require_dynamic_batch(model)
-    clean(model, output=OUTPUT)
-    proto: onnx.ModelProto = ir.to_proto(model)
-    onnx.checker.check_model(proto, full_check=True)
-    return proto
 
 
 def compare(
@@ -167,18 +112,18 @@ def compare(
     difference still exceeds the tolerance or a logit is not finite.
     """
     expected = torch_logits(module, preprocess, pixels) / np.float32(temperature)
-    actual = _runner_logits(model, pixels)
-    difference, tolerance = _difference(actual, expected)
-    if not difference <= tolerance and np.isfinite(actual).all():
+    actual = runner_logits(model, pixels)
+    gap, allowed = difference(actual, expected)
+    if not gap <= allowed and np.isfinite(actual).all():
         precise = _precise(module, preprocess, pixels, expected * np.float32(temperature))
         if precise.any():
-            difference, tolerance = _difference(actual[precise], expected[precise])
-    if not difference <= tolerance:
+            gap, allowed = difference(actual[precise], expected[precise])
+    if not gap <= allowed:
         raise ExportError(
-            f"The exported model's logits differ from torch's by {difference:.2g} (allowed are {tolerance:.2g}), so it "
+            f"The exported model's logits differ from torch's by {gap:.2g} (allowed are {allowed:.2g}), so it "
             "was not written. Try another version of torch or onnxscript, and please report this."
         )
-    return difference, tolerance
+    return gap, allowed
 
 
 def torch_logits(
@@ -196,11 +141,6 @@ def torch_logits(
     return np.concatenate(parts)
 
 
-def _difference(actual: Logits, expected: Logits) -> tuple[float, float]:
-    """Return the largest difference and the one that is tolerated."""
-    return float(np.max(np.abs(actual - expected))), _tolerance(expected)
-
-
 def _precise(module: nn.Module, preprocess: Preprocess, pixels: Pixels, logits: Logits) -> NDArray[np.bool_]:
     """Return for which images torch's own ``logits`` are within the tolerance for rounding of those in float64.
 
@@ -210,32 +150,6 @@ def _precise(module: nn.Module, preprocess: Preprocess, pixels: Pixels, logits: 
     exact = torch_logits(copy.deepcopy(module).double(), preprocess, pixels, np.float64)
     precise: NDArray[np.bool_] = np.abs(logits - exact).max(1) <= ROUNDING_TOLERANCE * np.abs(exact).max(1)
     return precise
-
-
-def _runner_logits(model: Path, pixels: Pixels) -> Logits:
-    cuts = np.cumsum([0, *_batches(len(pixels))])
-    ranges = list(pairwise(cuts.tolist()))
-    parts: dict[int, Logits] = {}
-    with Worker(local_command()) as worker:
-        # One session for each batch size, since the runner tells the engine one size.
-        for size in sorted({last - first for first, last in ranges}):
-            worker.load(model, SessionSpec(provider="cpu", options={"batch": str(size)}))
-            for first, last in ranges:
-                if last - first == size:
-                    parts[first] = worker.logits(pixels[first:last])
-    return np.concatenate([parts[first] for first, _ in ranges])
-
-
-def _batches(images: int) -> Sequence[int]:
-    sizes: list[int] = []
-    while (rest := images - sum(sizes)) > 0:
-        sizes.append(min(_CHECK_BATCHES[len(sizes) % len(_CHECK_BATCHES)], rest))
-    return sizes
-
-
-def _tolerance(expected: Logits) -> float:
-    by_image = float(np.max(np.ptp(expected, axis=0)))
-    return IMAGE_TOLERANCE * by_image + ROUNDING_TOLERANCE * float(np.max(np.abs(expected)))
 
 
 def _check_pixels(folder: Path, preprocess: Preprocess, seed: int, progress: Progress) -> Pixels:
@@ -251,25 +165,3 @@ def _check_pixels(folder: Path, preprocess: Preprocess, seed: int, progress: Pro
         progress.remark(f"The exported model is compared with torch on random images only: {error}")
         real = []
     return np.concatenate([noise, flat, *real])
-
-
-def _require_dynamic_batch(model: object) -> None:
-    import onnx_ir as ir
-
-    assert isinstance(model, ir.Model)
-    for value in (*model.graph.inputs, *model.graph.outputs):
-        if value.shape is None or not isinstance(value.shape[0], ir.SymbolicDim):
-            raise ExportError(f"The exporter fixed the batch of '{value.name}' to {value.shape}. Please report this.")
-
-
-@contextlib.contextmanager
-def _out_of_place(module: nn.Module) -> Iterator[None]:
-    """Make activations write elsewhere, which the exporter traces in half the time: MobileNetV2 in 3.7 s, not 5.9."""
-    changed = [each for each in module.modules() if getattr(each, "inplace", False) is True]
-    for each in changed:
-        each.inplace = False  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        for each in changed:
-            each.inplace = True  # type: ignore[assignment]

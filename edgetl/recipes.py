@@ -19,8 +19,8 @@ class Recipe(pydantic.BaseModel):
     is the share of values, in percent, that the method of that name keeps. ``per_channel`` concerns weights,
     ``symmetric_activations`` puts their zero point at 0, ``reduce_range`` uses 7-bit weights. ``layout`` is who shall
     read the Q/DQ pairs. ``equalize`` evens out the ranges of channels before, ``correct_bias`` takes the mean error of
-    each output off its bias afterwards. ``only_with_operators`` says that it is for models with one of these. ``preset``, ``fast_bias_correction`` are NNCF's own. ``precision`` is what the
-    resulting file computes in.
+    each output off its bias afterwards. ``only_with_operators`` says that it is for models with one of these.
+    ``preset`` and ``fast_bias_correction`` are NNCF's own. ``precision`` is what the resulting file computes in.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from edgetl.artifacts import ExportResult, FinetuneResult, QuantizeResult
-from edgetl.errors import RunError, nearest
+from edgetl.device.values import Preprocess
+from edgetl.errors import RunError, UsageError, nearest
 from edgetl.files import sha256_file
 
 RUNS = Path("runs")
@@ -90,6 +91,21 @@ def quantized(folder: Path) -> QuantizeResult:
         if candidate.path:
             _verify(folder / candidate.path, candidate.sha256, "quantize")
     return result
+
+
+def preprocess_of(folder: Path) -> Preprocess:
+    """Return how images become the input of a run's models.
+
+    It is what the training says, for which no model file is opened: onnx need not be here. A run of an adopted model
+    has it in the model only. Raises RunError and UsageError.
+    """
+    if (folder / FinetuneResult.FILE).is_file():
+        return Preprocess.from_json(finetuned(folder).preprocess)
+    try:
+        from edgetl.graph import metadata
+    except ImportError:
+        raise UsageError("Reading an adopted model needs onnx. Run: pip install 'edgetl[train]'") from None
+    return metadata.read(folder / exported(folder).model).preprocess
 
 
 def _verify(path: Path, sha256: str, stage: str) -> None:

@@ -20,8 +20,9 @@ from edgetl.artifacts import FinetuneResult  # noqa: E402
 from edgetl.device.values import Preprocess  # noqa: E402
 from edgetl.errors import ExportError, UsageError  # noqa: E402
 from edgetl.evaluation import Evaluation  # noqa: E402
-from edgetl.export import ExportSettings, compare, export, export_module, inputs, torch_logits  # noqa: E402
+from edgetl.export import ExportSettings, compare, export, inputs, torch_logits  # noqa: E402
 from edgetl.graph import metadata  # noqa: E402
+from edgetl.graph.from_torch import export_module  # noqa: E402
 from edgetl.progress import Silent  # noqa: E402
 from tests import trained_run as fixture  # noqa: E402
 
@@ -117,7 +118,7 @@ def test_a_model_that_computes_something_else_is_refused(broken: str, tmp_path: 
         proto = export_module(module, Preprocess(resize=40, crop=32, mean=(0.48, 0.45, 0.40)))
     else:
         proto = export_module(module, SMALL)
-        weights = next(each for each in proto.graph.initializer if len(each.dims) == 4)
+        weights = next(each for each in proto.graph.initializer if len(each.dims) == 4 and each.name != "image_mean")
         array = onnx.numpy_helper.to_array(weights).copy()
         array.flat[0] = np.nan if broken == "not finite" else array.flat[0] + 0.05
         weights.CopyFrom(onnx.numpy_helper.from_array(array, weights.name))
@@ -152,7 +153,7 @@ def test_images_for_which_torch_itself_is_imprecise_do_not_count(
     pixels[3] = 0
     answers = torch_logits(Wild(), plain, pixels)
     answers[{"noise": 1, "black": 3, "not finite": 1}[wrong]] = np.nan if wrong == "not finite" else 0.5
-    monkeypatch.setattr("edgetl.export._runner_logits", lambda model, pixels: answers)
+    monkeypatch.setattr("edgetl.export.runner_logits", lambda model, pixels: answers)
     if refused:
         with pytest.raises(ExportError, match="differ from torch's"):
             compare(Path("unread"), Wild(), plain, pixels)

@@ -7,7 +7,6 @@ use, which takes an hour and more; set OMP_WAIT_POLICY=passive where other progr
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Any
 
 from benchmarks.machine import describe
 from benchmarks.quantization import figures, memory, models, table
+from benchmarks.quantization.kept import Kept
 from benchmarks.quantization.models import CASES, HARD, Case
-from edgetl.files import cache_dir, write_text
+from edgetl.files import cache_dir
 
 PARTS = ("models", "hard", "memory")
 
@@ -25,44 +25,13 @@ def main() -> int:
     """Print the tables; return 1 when something that this project wants is missed."""
     arguments = _parsed()
     print(describe(), flush=True)
-    kept = Kept(arguments.json or arguments.folder / "figures.json", arguments.again)
+    kept = Kept(arguments.json or arguments.folder / "figures.json", again=arguments.again)
     parts = arguments.part or PARTS
     missed = _cases(arguments, parts, kept)
     if "memory" in parts and _ready(CASES[0]):
-        if not kept.has("memory", "calibration"):
-            kept.keep("memory", "calibration", memory.measure(arguments.folder))
-        found, too_much = kept.get("memory", "calibration")
-        print("\n".join(("", table.MEMORY_HEAD, *table.memory_rows(found))), flush=True)
-        missed += too_much
+        missed += _memory(arguments.folder, kept)
     print("\nmissed:\n  " + "\n  ".join(missed) if missed else "\nall limits held")
     return int(bool(missed))
-
-
-class Kept:
-    """The file of all figures, by part and name; what it has already is not measured again."""
-
-    def __init__(self, path: Path, again: bool) -> None:
-        self._path, self._again = path, again
-        self._all: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-        self._new: set[tuple[str, str]] = set()
-
-    def has(self, part: str, name: str) -> bool:
-        """Return whether the figures are there, and need not be measured ``again``."""
-        return name in self._all.get(part, {}) and ((part, name) in self._new or not self._again)
-
-    def get(self, part: str, name: str) -> Any:
-        """Return figures that are there."""
-        return self._all[part][name]
-
-    def keep(self, part: str, name: str, found: object) -> None:
-        """Write ``found`` into the file."""
-        self._all.setdefault(part, {})[name] = found
-        self._all["machine"] = describe()
-        self._new.add((part, name))
-        # What is read next is what a later run reads: no tuples.
-        text = json.dumps(self._all, indent=2)
-        self._all = json.loads(text)
-        write_text(self._path, text + "\n")
 
 
 def _parsed() -> argparse.Namespace:
@@ -88,35 +57,44 @@ def _parsed() -> argparse.Namespace:
 
 def _cases(arguments: argparse.Namespace, parts: Sequence[str], kept: Kept) -> list[str]:
     """Measure the models and the hard case, print their rows, and return what they miss."""
-    wanted = [case for case in CASES if case.name in (arguments.model or [case.name])]
-    asked = [
-        *(("models", case) for case in wanted if "models" in parts),
-        *(("hard", HARD) for _ in "1" if "hard" in parts),
-    ]
-    options = [*(("--max-drop", arguments.max_drop) if arguments.max_drop else ())]
-    options += ["--accept-unproven"] * arguments.accept_unproven
+    cases = [case for case in CASES if case.name in (arguments.model or [case.name])] if "models" in parts else []
     missed: list[str] = []
-    done: list[Any] = []
-    for part, case in asked:
-        if not kept.has(part, case.name):
-            if not _ready(case):
-                continue
-            try:
-                kept.keep(part, case.name, _measured(case, arguments, options))
-            except Exception as error:  # noqa: BLE001 - the other models are worth their hours all the same
-                missed.append(f"{case.name}: {type(error).__name__}: {error}")
-                continue
-        done.append(kept.get(part, case.name))
-        print("\n".join(("", table.PEER_HEAD, *table.peer_rows(done[-1]))), flush=True)
-        missed += figures.misses(done[-1])
-    print(
-        "\n".join(("", table.HEAD, *(row for each in done for row in table.rows(each)), "", table.LEGEND)), flush=True
-    )
+    rows: list[str] = []
+    for case in [*cases, *([HARD] if "hard" in parts else [])]:
+        try:
+            found = _case(case, arguments, kept)
+        except Exception as error:  # noqa: BLE001 - the other models are worth their hours all the same
+            missed.append(f"{case.name}: {type(error).__name__}: {error}")
+            continue
+        if found is not None:
+            print("\n".join(("", table.PEER_HEAD, *table.peer_rows(found))), flush=True)
+            rows += table.rows(found)
+            missed += figures.misses(found)
+    if rows:
+        print("\n".join(("", table.HEAD, *rows, "", table.LEGEND)), flush=True)
     return missed
 
 
-def _measured(case: Case, arguments: argparse.Namespace, options: Sequence[str]) -> object:
-    return figures.measure(case, arguments.folder, arguments.budget, options, again=arguments.again)
+def _case(case: Case, arguments: argparse.Namespace, kept: Kept) -> Any:
+    """Return the figures of ``case``, now or when they were measured; None where it cannot be."""
+    options = [*(("--max-drop", arguments.max_drop) if arguments.max_drop else ())]
+    options += ["--accept-unproven"] * arguments.accept_unproven
+    asked = figures.asked(case, arguments.budget, options)
+    found = kept.get("cases", case.name, asked)
+    if found is None and _ready(case):
+        measured = figures.measure(case, arguments.folder, arguments.budget, options, again=arguments.again)
+        found = kept.keep("cases", case.name, asked, measured)
+    return found
+
+
+def _memory(folder: Path, kept: Kept) -> list[str]:
+    """Measure what a calibration takes, print the rows, and return what they miss."""
+    asked = list(memory.COUNTS)
+    found = kept.get("memory", "calibration", asked)
+    if found is None:
+        found = kept.keep("memory", "calibration", asked, memory.measure(folder))
+    print("\n".join(("", table.MEMORY_HEAD, *table.memory_rows(found))), flush=True)
+    return memory.misses(found)
 
 
 def _ready(case: Case) -> bool:

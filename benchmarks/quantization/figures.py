@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.quantization import models, search
 from benchmarks.quantization.contestant import Contestant
-from benchmarks.quantization.judge import Images, Judged, images_of, judged
+from benchmarks.quantization.judge import Images, Judge, Judged, images_of
 from benchmarks.quantization.models import Case
 from benchmarks.quantization.peers import FP32, peers
 from benchmarks.quantization.race import Race, race
@@ -33,21 +33,19 @@ def measure(case: Case, folder: Path, budget: str | None, options: Sequence[str]
     """
     run = models.run_of(case, folder)
     others, making = peers(run, folder / "peers" / case.name, again=again)
-    told = budget or (LARGE_BUDGET if case.large else BUDGET)
+    told, *more = asked(case, budget, options)
     searches = {
-        threads: search.search(
-            run, folder / "searches" / f"{case.name}-{threads}", Asked(threads, told, tuple(options))
-        )
+        threads: search.search(run, folder / "searches" / f"{case.name}-{threads}", Asked(threads, told, tuple(more)))
         for threads in case.threads
     }
     with images_of(run) as images:
-        verdicts = judged(others[0], others[1:], images)
-        rows = [_threads(case, threads, searches[threads], verdicts, images) for threads in case.threads]
+        judge = Judge(others[0], images)
+        verdicts = {each.name: judge.judged(each) for each in others}
+        rows = [_threads(case, threads, searches[threads], verdicts, judge) for threads in case.threads]
     return {
         "model": case.name,
         "allowed": case.allowed,
         "images": len(images.labels),
-        "budget": told,
         "making": {name: asdict(each) for name, each in making.items()},
         "nncf_s": {name: making[name].process_s for name in ("nncf.zip", "nncf.onnx")},
         "peers": {name: _accuracy(each, case) for name, each in verdicts.items()},
@@ -55,17 +53,21 @@ def measure(case: Case, folder: Path, budget: str | None, options: Sequence[str]
     }
 
 
-def _threads(case: Case, threads: int, found: Search, verdicts: Mapping[str, Judged], images: Images) -> Figures:
+def asked(case: Case, budget: str | None, options: Sequence[str]) -> list[str]:
+    """Return the time that `edgetl quantize` is given for ``case``, and its other options."""
+    return [budget or (LARGE_BUDGET if case.large else BUDGET), *options]
+
+
+def _threads(case: Case, threads: int, found: Search, verdicts: Mapping[str, Judged], judge: Judge) -> Figures:
     """Return the figures for one number of threads."""
-    baseline = verdicts[FP32].contestant
     mine = {each.name: each for each in (found.choice, found.quantized) if each is not None}
-    own = judged(baseline, list(mine.values()), images)
+    own = {name: judge.judged(each) for name, each in mine.items()}
     able = [each.contestant for each in verdicts.values() if not each.failure]
     twins = [each for each in able if found.choice.same_as(each)]
     # The same file, run in the same way, is one contestant.
     choice = twins[0] if twins else found.choice
     entered = able if twins else [*able, choice]
-    held = race(entered, images.pixels[:1], threads, LARGE_RACE_S if case.large else RACE_S)
+    held = race(entered, judge.images.pixels[:1], threads, LARGE_RACE_S if case.large else RACE_S)
     keeping = [each.name for each in able if verdicts[each.name].keeps(case.allowed)]
     best = min(keeping, key=lambda name: held.ratio(name, FP32).value)
     int8 = own[found.quantized.name] if found.quantized else None
@@ -86,7 +88,7 @@ def _threads(case: Case, threads: int, found: Search, verdicts: Mapping[str, Jud
         "not_slower": choice.name == best or held.not_slower(choice.name, best),
         "int8": None if int8 is None else _accuracy(int8, case),
         "best_int8_peer": int8_peer.contestant.name if int8_peer else None,
-        "int8_against_peer": _against(int8, int8_peer, images),
+        "int8_against_peer": _against(int8, int8_peer, judge.images),
         "seconds": found.seconds,
         "seconds_to_choice": found.seen_s.get(found.result.chosen),
         "decided_s": found.decided_s,
@@ -101,7 +103,7 @@ def misses(figures: Figures) -> list[str]:
     """
     name, found = figures["model"], []
     for row in figures["threads"]:
-        where = f"{name}, {row['threads']} threads"
+        where = f"{name}, {row['threads']} {'thread' if row['threads'] == 1 else 'threads'}"
         drop, int8 = row["choice"]["drop"], row["int8"]
         peer = figures["peers"].get(row["best_int8_peer"], {"drop": None})["drop"]
         if not row["not_slower"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,27 +68,27 @@ def images_of(run: Path) -> Iterator[Images]:
         yield Images(pixels[:count], tuple(dataset.labels(images[:count])))
 
 
-def judged(baseline: Contestant, others: Sequence[Contestant], images: Images) -> dict[str, Judged]:
-    """Return all of them judged, by their names. An fp32 contestant with other logits than the baseline's is out."""
-    expected = _logits(baseline, images.pixels)
-    found = {baseline.name: _compared(baseline, expected, expected, images)}
-    for each in others:
+class Judge:
+    """Compares contestants with ``baseline`` on ``images``; the baseline's logits are computed once."""
+
+    def __init__(self, baseline: Contestant, images: Images) -> None:
+        self.images = images
+        self._expected = _logits(baseline, images.pixels)
+
+    def judged(self, contestant: Contestant) -> Judged:
+        """Return ``contestant`` judged. In fp32 it is out with other logits than the baseline's."""
         try:
-            found[each.name] = _compared(each, expected, _logits(each, images.pixels), images)
+            actual = _logits(contestant, self.images.pixels)
         except WorkerError as error:
-            found[each.name] = Judged(each, failure=str(error).splitlines()[0])
-    return found
+            return Judged(contestant, failure=str(error).splitlines()[0])
+        accuracy = paired(self.images.labels, predictions(self._expected), predictions(actual))
+        other = contestant.precision == "fp32" and not same(self._expected, actual)
+        return Judged(contestant, accuracy, predictions(actual), "its fp32 logits are others" if other else "")
 
 
 def same(expected: Logits, actual: Logits) -> bool:
     """Return whether two arrays of logits (images, classes) differ by rounding only."""
     return float(np.max(np.abs(expected - actual))) <= ROUNDING * float(np.max(np.ptp(expected, axis=0)))
-
-
-def _compared(contestant: Contestant, expected: Logits, actual: Logits, images: Images) -> Judged:
-    accuracy = paired(images.labels, predictions(expected), predictions(actual))
-    other = contestant.precision == "fp32" and not same(expected, actual)
-    return Judged(contestant, accuracy, predictions(actual), "its fp32 logits are others" if other else "")
 
 
 def _logits(contestant: Contestant, pixels: Pixels) -> Logits:

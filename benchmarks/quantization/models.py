@@ -119,8 +119,8 @@ def _network(*, rescaled: bool) -> nn.Module:
 
 def _write(network: nn.Module, path: Path) -> Path:
     """Write ``network`` as the fp32 ONNX file at ``path``, which says what an adoption asks for; return the path."""
-    from edgetl.export import export_module
     from edgetl.graph import metadata
+    from edgetl.graph.from_torch import export_module
     from edgetl.graph.image_input import LAYOUT
 
     model = export_module(network, _preprocess())

@@ -12,8 +12,8 @@ from edgetl.adopt.engine import Output, Reference, sentence, tidied
 from edgetl.adopt.source import STANDARD_DOMAINS, Source, weights
 from edgetl.device.values import Preprocess
 from edgetl.errors import UsageError
-from edgetl.export import OUTPUT
 from edgetl.graph.clean import BATCH, clean
+from edgetl.graph.from_torch import OUTPUT
 from edgetl.graph.image_input import INPUT, take_images
 from edgetl.graph.rewrite import rewrite
 

@@ -23,10 +23,11 @@ from edgetl.dataset.values import Dataset, ImageRef, fingerprint
 from edgetl.device.preprocess import FILTERS
 from edgetl.device.values import Preprocess
 from edgetl.errors import ExportError, RunError, UsageError, nearest
-from edgetl.export import FILE, _difference, _runner_logits
+from edgetl.export import FILE
 from edgetl.files import replacing_together, require_place, sha256_file
 from edgetl.measure.accuracy import predictions
 from edgetl.measure.loading import load
+from edgetl.measure.logits import difference, runner_logits
 from edgetl.measure.worker import Worker, local_command
 from edgetl.pixels import Pixels, iter_pixels
 from edgetl.progress import Progress
@@ -108,7 +109,7 @@ def adopt(settings: AdoptSettings, progress: Progress) -> ExportResult:
         progress.remark(meaning.remark)
     with replacing_together(folder) as together:
         model = together / FILE
-        difference, tolerance = _write(model, settings, source, original, output, preprocess, meaning, found)
+        gap, allowed = _write(model, settings, source, original, output, preprocess, meaning, found)
         progress.step("adopt the model", 1, 3)
         dataset = _dataset(settings, found, meaning, model, preprocess, progress)
         dataset.save(together)
@@ -121,8 +122,8 @@ def adopt(settings: AdoptSettings, progress: Progress) -> ExportResult:
             sha256=sha256_file(model),
             size_bytes=model.stat().st_size,
             opset=_opset(model),
-            max_abs_diff=difference,
-            tolerance=tolerance,
+            max_abs_diff=gap,
+            tolerance=allowed,
             temperature=source.facts.temperature if source.facts else 1.0,
             parent_sha256=source.sha256,
         )
@@ -241,13 +242,13 @@ def _compare(
     paths = [Path(found.root) / image.path for image in found.images[::step][:CHECKED_IMAGES]]
     pixels = np.concatenate([each for _, each in iter_pixels(paths, preprocess)])
     expected = original.logits(_normalized(pixels, preprocess), output.name)
-    difference, tolerance = _difference(_runner_logits(path, pixels), expected)
-    if not difference <= tolerance:
+    gap, allowed = difference(runner_logits(path, pixels), expected)
+    if not gap <= allowed:
         raise ExportError(
-            f"The adopted model's logits differ from those of {source.path} by {difference:.2g} (allowed are "
-            f"{tolerance:.2g}), so it was not written. Please report this."
+            f"The adopted model's logits differ from those of {source.path} by {gap:.2g} (allowed are "
+            f"{allowed:.2g}), so it was not written. Please report this."
         )
-    return difference, tolerance
+    return gap, allowed
 
 
 def _normalized(pixels: Pixels, preprocess: Preprocess) -> NDArray[np.float32]:

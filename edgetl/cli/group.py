@@ -21,6 +21,7 @@ INTERRUPTED = "Interrupted. What was finished before is kept; the same command g
 EXTRAS = dict.fromkeys(("torch", "torchvision", "onnx", "onnx_ir", "onnxscript", "safetensors"), "train") | {
     "onnxruntime": "cpu",
     "openvino": "openvino",
+    "nncf": "nncf",
 }
 
 

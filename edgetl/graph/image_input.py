@@ -19,8 +19,8 @@ def take_images(model: ir.Model, preprocess: Preprocess) -> None:
     What used to be the input is ``(image / 255 - mean) / std``, computed as ``(image - 255 mean) / (255 std)``. The
     transposition comes first, on bytes: a quarter of the memory of floats, and the arithmetic then runs along whole
     rows and not three channels at a time. There is no Add, which a quantizer would take for a residual connection.
-    The mean is a whole row wide: where an engine moves the transposition behind the Sub, as ONNX Runtime does before int8
-    convolutions, it would otherwise subtract three numbers at a time (MobileNetV2 in int8: 0.58 ms of 4.4).
+    The mean is a whole row wide: where an engine moves the transposition behind the Sub, as ONNX Runtime does before
+    int8 convolutions, it would otherwise subtract three numbers at a time (MobileNetV2 in int8: 0.58 ms of 4.4).
     MobileNetV2's latency on one thread of ONNX Runtime against cast, Sub, Div, Transpose: fp32 0.85, int8 0.86; and
     against cast, Transpose, Mul, Add: fp32 1.00, int8 0.64. Raises ExportError when the model has not one such input.
     """

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from edgetl import __version__, targets
 from edgetl import run as runs
-from edgetl.artifacts import BenchResult, Candidate, FinetuneResult, QuantizeResult, Row
+from edgetl.artifacts import BenchResult, Candidate, QuantizeResult, Row
 from edgetl.dataset import Dataset, judging_images
 from edgetl.device.values import LoadReport, Preprocess, SessionSpec
-from edgetl.errors import MeasureError, UsageError, WorkerError
+from edgetl.errors import MeasureError, WorkerError
 from edgetl.files import replacing_together, write_text
 from edgetl.measure.accuracy import Labels, Pixels, Predictions, paired, predictions
 from edgetl.measure.interleave import Samples, interleave
@@ -97,7 +97,7 @@ def bench(settings: BenchSettings, progress: Progress) -> BenchResult:
     target = targets.load(settings.target or quantized.target)
     candidates = lineup(quantized, settings.providers)
     images = judging_images(dataset)
-    preprocess = preprocess_of(folder)
+    preprocess = runs.preprocess_of(folder)
     paths = dataset.paths(images)
     contenders: list[Contender] = []
     setbacks: dict[str, str] = {}
@@ -151,21 +151,6 @@ def inputs(settings: BenchSettings, quantized: QuantizeResult) -> str:
     files = [candidate.sha256 for candidate in quantized.candidates]
     target = targets.load(settings.target or quantized.target)
     return runs.digest(__version__, quantized.inputs, files, target.model_dump(), settings.providers, settings.worker)
-
-
-def preprocess_of(folder: Path) -> Preprocess:
-    """Return how images become the input of a run's models.
-
-    It is what the training says, for which no model file is opened: onnx need not be here. A run of an adopted model
-    has it in the model only. Raises RunError and UsageError.
-    """
-    if (folder / FinetuneResult.FILE).is_file():
-        return Preprocess.from_json(runs.finetuned(folder).preprocess)
-    try:
-        from edgetl.graph import metadata
-    except ImportError:
-        raise UsageError("Reading an adopted model needs onnx. Run: pip install 'edgetl[train]'") from None
-    return metadata.read(folder / runs.exported(folder).model).preprocess
 
 
 def _contender(

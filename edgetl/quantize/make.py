@@ -30,7 +30,7 @@ from edgetl.quantize.search.trial import Setback
 from edgetl.recipes import Recipe
 
 # What quantizers raise for graphs that they do not understand; the other recipes may still work.
-_UNSUITABLE = (
+UNSUITABLE = (
     AssertionError,
     AttributeError,
     ExportError,
@@ -109,7 +109,7 @@ class Workshop:
                 data = make(self._model, recipe, self.images)
             except ImportError as error:
                 return Setback("unavailable", f"Its recipe needs {recipe.engine}, which cannot be imported ({error}).")
-            except (*_UNSUITABLE, onnx.checker.ValidationError) as error:
+            except (*UNSUITABLE, onnx.checker.ValidationError) as error:
                 reason = f"{type(error).__name__}: {error}"
                 return Setback("rejected", f"{recipe.engine} cannot quantize this model: {reason}.")
             cache.keep(origin, path.suffix, data)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from edgetl import __version__, recipes, targets
 from edgetl import run as runs
-from edgetl.artifacts import ExportResult, QuantizeResult
-from edgetl.dataset import Dataset, selection_images
+from edgetl.artifacts import ExportResult, FinetuneResult, QuantizeResult
+from edgetl.dataset import Dataset, ImageRef, fitting_images, selection_images
 from edgetl.errors import DataError
 from edgetl.graph import metadata
 from edgetl.measure.worker import local_command
@@ -22,6 +22,7 @@ from edgetl.quantize.search.choose import Rules
 from edgetl.quantize.search.contest import Contest, Ground
 from edgetl.quantize.search.field import Clock, Field
 from edgetl.quantize.search.record import CANDIDATES, Record
+from edgetl.quantize.search.retrain import Trainable
 from edgetl.quantize.search.trial import Trial
 from edgetl.spool import spooled
 from edgetl.targets import Target
@@ -75,7 +76,7 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
 
             keep(())
             searched = Field(contest, workshop, clock, progress, keep)
-            phases.search(searched, model, target.candidates[1:])
+            phases.search(searched, model, target.candidates[1:], _trainable(folder, dataset, images, settings.seed))
             return record.write(contest, searched.trials, finished=True)
 
 
@@ -85,6 +86,16 @@ def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:
     used = [recipes.load(name).model_dump() for name in _recipes(target)]
     asked = (settings.seed, settings.accept_unproven, settings.worker)
     return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, *asked)
+
+
+def _trainable(folder: Path, dataset: Dataset, held: Sequence[ImageRef], seed: int) -> Trainable | None:
+    """Return what the network was trained from, but for the images ``held`` to choose by; None for a foreign one."""
+    if not (folder / FinetuneResult.FILE).is_file():
+        return None
+    trained = runs.finetuned(folder)
+    contents = {image.sha256 for image in held}
+    images = [image for image in fitting_images(dataset) if image.sha256 not in contents]
+    return Trainable(folder / trained.classifier, dataset.paths(images), dataset.labels(images), seed)
 
 
 def _target(settings: QuantizeSettings) -> Target:

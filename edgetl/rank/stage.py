@@ -154,7 +154,7 @@ def _validated(
 
 def _exported(source: weights.Weights, backbone: Backbone) -> Path:
     """Return the backbone as an ONNX file from images to features."""
-    from edgetl.export import export_module
+    from edgetl.graph.from_torch import export_module
     from edgetl.training.features import frozen
 
     path = frozen.source(source, backbone).onnx

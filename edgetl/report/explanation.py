@@ -32,7 +32,7 @@ def explanation(result: Explanation) -> RenderableType:
         ),
         *_reasons(result),
         Text(f"  worst SQNR, in dB: {lowest}" if lowest else "  no node has an error"),
-        Text("  SQNR is of the error accumulated up to a node; below 20 dB it is more than a tenth", style="dim"),
+        Text("  SQNR: of the error accumulated up to a node; 20 dB is a tenth of the signal", style="dim"),
         Text(f"  run {result.run}; next: edgetl bench", style="dim"),
     ]
     return Group(_table(result), *lines)
@@ -65,8 +65,8 @@ def _table(result: Explanation) -> FittingTable:
             column("SQNR dB", 0, _sqnr),
             Column("", marks, 1),
             column("activations", 4, lambda node: _interval(node.seen)),
-            column("quantized to", 5, lambda node: _interval(node.quantized)),
-            column("weights (spread)", 6, _weights),
+            column("quantized to", 6, lambda node: _interval(node.quantized)),
+            column("weights (spread)", 5, _weights),
             column("why float", 2, lambda node: node.why or "", left=True),
         )
     )
@@ -81,7 +81,7 @@ def _sqnr(node: NodeExplanation) -> str:
 def _weights(node: NodeExplanation) -> str:
     if node.weights is None:
         return NONE
-    return f"{_interval((node.weights.low, node.weights.high))} ({node.weights.spread:.1f})"
+    return f"{node.weights.low:.2g}…{node.weights.high:.2g} ({node.weights.spread:.1f})"
 
 
 def _interval(ends: Interval | None) -> str:

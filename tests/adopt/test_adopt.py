@@ -22,9 +22,9 @@ from edgetl.dataset import Dataset, calibration_images, judging_images, selectio
 from edgetl.device.values import Preprocess
 from edgetl.errors import ExportError
 from edgetl.graph import metadata
-from edgetl.measure.bench import preprocess_of
 from edgetl.pixels import iter_pixels
 from edgetl.progress import Silent
+from edgetl.run import preprocess_of
 from tests.adopt import foreign
 
 pytestmark = pytest.mark.engine

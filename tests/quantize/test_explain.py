@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import json
 from pathlib import Path
 
@@ -34,7 +33,7 @@ from tests import trained_run  # noqa: E402
 
 pytestmark = [pytest.mark.training, pytest.mark.engine]
 
-RECIPE = recipes.load("u8s8-minmax").model_copy(update={"samples": 8})
+RECIPE = recipes.load("u8s8-minmax").model_copy(update={"samples": 4})
 NAME = "cpu-int8"
 
 
@@ -121,8 +120,7 @@ def _counts(path: Path, tmp_path: Path) -> collections.Counter[str]:
 
 def test_every_node_that_computes_is_listed_once_in_order(run: Path, whole: Explanation) -> None:
     graph = onnx.load(run / "candidates" / f"{RECIPE.name}.onnx").graph
-    computing = [node.name for node in graph.node if not node.op_type.endswith("quantizeLinear")]
-    computing = [name for name in computing if not name.endswith(("_QuantizeLinear", "_DequantizeLinear"))]
+    computing = [node.name for node in graph.node if node.op_type not in ("QuantizeLinear", "DequantizeLinear")]
     assert [node.name for node in whole.nodes] == computing
     assert whole.int8_nodes + whole.float_nodes == len(computing)
 
@@ -137,7 +135,7 @@ def test_only_the_image_is_in_float_and_it_says_why(whole: Explanation) -> None:
 
 @pytest.mark.parametrize("name", ["u8s8-minmax", "s8s8-symmetric"])
 def test_int8_is_what_onnx_runtime_runs_in_int8(run: Path, name: str, tmp_path: Path) -> None:
-    recipe = recipes.load(name).model_copy(update={"samples": 8})
+    recipe = recipes.load(name).model_copy(update={"samples": 4})
     found = collections.Counter(node.op_type for node in _explained(run, recipe).nodes if node.runs_in == "int8")
     ran = _counts(_made(run, recipe), tmp_path)
     assert (found["Conv"], found["Add"], found["Gemm"]) == (ran["QLinearConv"], ran["QLinearAdd"], ran["QGemm"])
@@ -163,10 +161,10 @@ def test_nodes_left_in_float_say_which_search_left_them(run: Path, whole: Explan
 
 
 def test_an_operator_that_the_recipe_leaves_out(run: Path) -> None:
-    recipe = RECIPE.model_copy(update={"name": "no-add", "exclude_operators": ("Add",)})
-    adds = [node for node in _explained(run, recipe).nodes if node.op_type == "Add"]
-    assert adds
-    assert {node.why for node in adds} == {"recipe leaves out operator"}
+    recipe = RECIPE.model_copy(update={"name": "no-gemm", "exclude_operators": ("Gemm",)})
+    assert [node.why for node in _explained(run, recipe).nodes if node.op_type == "Gemm"] == [
+        "recipe leaves out operator"
+    ]
 
 
 def test_the_error_is_small_in_float_and_grows_with_what_is_quantized(run: Path, whole: Explanation) -> None:
@@ -175,7 +173,7 @@ def test_the_error_is_small_in_float_and_grows_with_what_is_quantized(run: Path,
     assert last.logits_sqnr_db is not None and whole.logits_sqnr_db is not None
     assert last.logits_sqnr_db > 30 > whole.logits_sqnr_db
     assert last.agreement == 1
-    assert all(node.exact or (node.sqnr_db or 0) > 60 for node in last.nodes[1:-1])
+    assert all(node.exact or (node.sqnr_db or 0) > 60 for node in last.nodes[1:-2])
 
 
 def test_coarser_weights_err_more(run: Path, whole: Explanation) -> None:
@@ -196,8 +194,6 @@ def test_a_wrong_scale_shows_at_its_node(run: Path, whole: Explanation) -> None:
     pair = next(node for node in model.graph.node if tensor in node.input and node.op_type == "QuantizeLinear")
     scale = next(each for each in model.graph.initializer if each.name == pair.input[1])
     scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) * 40, scale.name))
-    facts = dataclasses.replace(metadata.read(run / "candidates" / "sabotaged.onnx"))
-    metadata.write(model, facts)
     onnx.save(model, run / "candidates" / "sabotaged.onnx")
     _save(run, _row(run, run / "candidates" / "sabotaged.onnx", recipe="sabotaged"))
     before = {node.name: node for node in whole.nodes}

@@ -24,9 +24,9 @@ from edgetl.graph import metadata
 from edgetl.progress import Silent
 from edgetl.quantize import QuantizeSettings, quantize
 from edgetl.quantize import stage as stages
-from edgetl.quantize.search import field as fields
 from edgetl.quantize.calibration import images as calibration
 from edgetl.quantize.make import Workshop
+from edgetl.quantize.search import field as fields
 from edgetl.quantize.search.contest import Contest
 from tests import trained_run as fixture
 

@@ -22,7 +22,7 @@ NODES = (
         sqnr_db=31.24,
         seen=(-1.5, 2.25),
         quantized=(0.0, 2.26),
-        weights=Weights(low=-0.5, high=0.625, spread=3.0),
+        weights=Weights(low=-0.5, high=0.62, spread=3.0),
         macs=100,
     ),
     NodeExplanation(name="[softmax]", op_type="Softmax", runs_in="float", why="no int8 form in ONNX Runtime"),
@@ -63,7 +63,7 @@ def test_what_decides_is_shown_at_any_width(width: int) -> None:
 
 def test_a_wide_terminal_shows_ranges() -> None:
     text = _shown(RESULT, 140)
-    assert "-1.5…2.25" in text and "0…2.26" in text and "-0.5…0.625 (3.0)" in text
+    assert "-1.5…2.25" in text and "0…2.26" in text and "-0.5…0.62 (3.0)" in text
 
 
 def test_no_error_at_all() -> None:

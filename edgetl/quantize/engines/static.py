@@ -20,6 +20,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgetl.graph import hard_sigmoid, hard_swish
 from edgetl.graph.rewrite import Rewrite, rewrite
+from edgetl.measure.logits import difference
 from edgetl.quantize import absorb, unpair
 from edgetl.quantize.calibration.observe import calibrate, session
 from edgetl.quantize.calibration.ranges import Range
@@ -34,9 +35,6 @@ _TYPES: Mapping[str, QuantType] = {"uint8": QuantType.QUInt8, "int8": QuantType.
 # their operators.
 QUANTIZATION_REWRITES: tuple[Rewrite, ...] = (hard_sigmoid, hard_swish)
 
-# How far logits may move, as in `edgetl.export`: a part of what an image changes in them, and one of the largest.
-IMAGE_TOLERANCE = 1e-4
-ROUNDING_TOLERANCE = 1e-5
 _CHECK_BATCHES = 2
 # Of four images each.
 _FEW_BATCHES = 12
@@ -85,12 +83,10 @@ def require_kept(before: onnx.ModelProto, after: onnx.ModelProto, images: Images
     if before is after:
         return
     expected, found = (_first_logits(model, images) for model in (before, after))
-    by_image, size = float(np.max(np.ptp(expected, axis=0))), float(np.max(np.abs(expected)))
-    difference = float(np.max(np.abs(expected - found)))
-    tolerance = IMAGE_TOLERANCE * by_image + ROUNDING_TOLERANCE * size
-    if not difference <= tolerance:
+    gap, allowed = difference(found, expected)
+    if not gap <= allowed:
         raise ValueError(
-            f"{step} changed the float logits by {difference:.2g}, where {tolerance:.2g} is allowed, so nothing was "
+            f"{step} changed the float logits by {gap:.2g}, where {allowed:.2g} is allowed, so nothing was "
             "quantized. Take a recipe without this step."
         )
 

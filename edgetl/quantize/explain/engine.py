@@ -1,4 +1,4 @@
-"""What ONNX Runtime makes of a graph here: pairs are an offer, and by its types and this CPU it may compute in float."""
+"""What ONNX Runtime makes of a graph here: it need not compute in int8 what has pairs, for it lacks some kernels."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from edgetl.measure.statistics import Estimate
 from edgetl.quantize.pairs import in_float
 from edgetl.quantize.search import blocks
 from edgetl.quantize.search.blocks import Block, Mix
@@ -31,17 +32,14 @@ def mix(field: Field) -> None:
 
 def _fastest(field: Field, provider: str, *, quantized: bool) -> Trial | None:
     """Return the fastest admitted trial on ``provider``: an int8 one that can be taken apart, or a float one."""
-    baseline = replace(field.contest.baseline, latency=None)
+    # By definition as fast as itself.
+    baseline = replace(field.contest.baseline, latency=Estimate(1.0, 1.0, 1.0, 1.0))
     rivals = [each for each in (baseline, *field.trials) if each.candidate.provider == provider]
     if quantized:
         able = [each for each in rivals if each.recipe is not None and field.workshop.can_be_taken_apart(each.recipe)]
     else:
         able = [each for each in rivals if each.recipe is None]
-    return min((each for each in able if field.rules.admit(each)), key=lambda each: _ratio(field, each), default=None)
-
-
-def _ratio(field: Field, trial: Trial) -> float:
-    return 1.0 if trial.name == field.contest.baseline.name else trial.ratio
+    return min((each for each in able if field.rules.admit(each)), key=lambda each: each.ratio, default=None)
 
 
 def _mix(field: Field, int8: Trial, other: Trial) -> None:

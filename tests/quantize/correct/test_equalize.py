@@ -252,7 +252,7 @@ def test_mobilenet_with_rescaled_streams_comes_back(shared_data: Path) -> None:
     import torchvision
 
     from edgetl.device.values import Preprocess
-    from edgetl.export import export_module
+    from edgetl.graph.from_torch import export_module
     from edgetl.pixels import iter_pixels
 
     weights = shared_data / "weights" / "mobilenet_v2-imagenet1k.pth"

@@ -22,7 +22,7 @@ pytest.importorskip("onnxruntime")
 from edgetl import recipes  # noqa: E402
 from edgetl.device import providers  # noqa: E402
 from edgetl.device.values import Preprocess, SessionSpec  # noqa: E402
-from edgetl.export import export_module  # noqa: E402
+from edgetl.graph.from_torch import export_module  # noqa: E402
 from edgetl.quantize.engines import _nncf, ir, nncf_onnx, nncf_openvino  # noqa: E402
 from tests import trained_run as fixture  # noqa: E402
 

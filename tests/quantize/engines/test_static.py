@@ -16,7 +16,7 @@ ort = pytest.importorskip("onnxruntime")
 
 from edgetl import recipes  # noqa: E402
 from edgetl.device.values import Preprocess  # noqa: E402
-from edgetl.export import export_module  # noqa: E402
+from edgetl.graph.from_torch import export_module  # noqa: E402
 from edgetl.quantize.calibration import observe as calibration  # noqa: E402
 from edgetl.quantize.engines import float16, static  # noqa: E402
 from tests import trained_run as fixture  # noqa: E402
