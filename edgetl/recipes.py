@@ -30,7 +30,7 @@ class Recipe(pydantic.BaseModel):
     description: str
     engine: Literal["onnxruntime", "float16", "nncf-onnx", "nncf-openvino"] = "onnxruntime"
     precision: Literal["int8", "fp16"] = "int8"
-    method: Literal["minmax", "mean-minmax", "percentile", "entropy"] = "minmax"
+    method: Literal["minmax", "mean-minmax", "percentile", "entropy", "mean-square", "least-error"] = "minmax"
     percentile: float = pydantic.Field(default=99.99, gt=50, le=100)
     samples: int = pydantic.Field(default=128, ge=1, le=100_000)
     activations: Literal["uint8", "int8"] = "uint8"

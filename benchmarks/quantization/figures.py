@@ -77,6 +77,7 @@ def _threads(case: Case, threads: int, found: Search, verdicts: Mapping[str, Jud
     return {
         "threads": threads,
         "floor": held.floor,
+        "noisy": held.noisy,
         "noise": _estimate(held.noise),
         "rounds": held.samples[FP32].rounds,
         "raced": {each.name: _timed(each, held) for each in entered},
@@ -106,7 +107,9 @@ def misses(figures: Figures) -> list[str]:
         where = f"{name}, {row['threads']} {'thread' if row['threads'] == 1 else 'threads'}"
         drop, int8 = row["choice"]["drop"], row["int8"]
         peer = figures["peers"].get(row["best_int8_peer"], {"drop": None})["drop"]
-        if not row["not_slower"]:
+        if row["noisy"]:
+            found.append(f"{where}: the race was too noisy to tell (a floor of {row['floor']:.2f}): measure it again")
+        elif not row["not_slower"]:
             found.append(f"{where}: {row['ratio']['value']:.3f} times the latency of {row['best_peer']}")
         if drop is None or drop > figures["allowed"] + 1e-9:
             found.append(f"{where}: the choice loses {_points(drop)} points")

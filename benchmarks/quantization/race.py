@@ -1,7 +1,8 @@
 """All contestants in turns, one process each, and what the timings say.
 
 A choice is **not slower** than a peer when the low end of the 95 % interval of choice over peer is at most the high end
-of the noise floor's: of the ratio of two processes of the very same model in the same race, or of its reciprocal.
+of the noise floor's: of the ratio of two processes of the very same model in the same race, or of its reciprocal. A
+race whose floor is above `NOISIEST` says nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from edgetl.measure.worker import Worker, local_command
 
 TWIN = "twin"
 LEAST_ROUNDS = 8
+NOISIEST = 1.1
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Race:
     def floor(self) -> float:
         """By which factor two processes of the same model may differ, by the far end of the noise's interval."""
         return max(self.noise.high, 1 / self.noise.low if self.noise.low > 0 else math.inf, 1.0)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the machine was too busy for the race to say anything."""
+        return self.floor > NOISIEST
 
     def ratio(self, one: str, other: str) -> Estimate:
         """Return the latency of ``one`` over that of the ``other``."""

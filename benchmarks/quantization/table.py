@@ -51,7 +51,7 @@ def _row(figures: dict[str, Any], row: dict[str, Any]) -> str:
         _times(choice["speedup"]),
         f"{best}, {_times(row['raced'][best]['speedup'])}",
         "same" if row["same"] else _times(row["ratio"], 3),
-        f"{'yes' if row['not_slower'] else '**no**'} ({row['floor']:.3f})",
+        f"{_verdict(row)} ({row['floor']:.3f})",
         _drop(choice),
         f"{row['int8']['name'].removeprefix('edgetl ')}: {_drop(row['int8'])}" if row["int8"] else "none",
         f"{peer['name']}: {_drop(peer)}" if peer else "none",
@@ -75,6 +75,12 @@ def _peer_row(figures: dict[str, Any], row: dict[str, Any], peer: dict[str, Any]
         peer["failure"] or ("" if peer["keeps"] else "loses too much"),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if row["noisy"]:
+        return "too noisy"
+    return "yes" if row["not_slower"] else "**no**"
 
 
 def _times(each: dict[str, Any], digits: int = 2) -> str:

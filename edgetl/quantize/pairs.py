@@ -13,6 +13,9 @@ from onnx import numpy_helper
 # What does the arithmetic; all else comes along with the node before it.
 COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
+# What ONNX Runtime can compute from integers to floats; a convolution without a pair behind it runs in float.
+_FLOAT_SUMS = ("Gemm", "MatMul")
+
 Group = tuple[str, ...]
 
 
@@ -73,6 +76,20 @@ def in_float(quantized: onnx.ModelProto, model: onnx.ModelProto, names: Collecti
             graph.initializer.add().CopyFrom(tensor)
             graph.initializer[-1].name = name
     _remove_unread(graph)
+    return result
+
+
+def with_float_outputs(quantized: onnx.ModelProto) -> onnx.ModelProto:
+    """Return ``quantized`` without the pair behind its logits where integer products can give float sums as they are.
+
+    256 steps from the smallest to the largest logit would make classes equal that an image is surest of.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(quantized)
+    makers = {name: node for node in result.graph.node for name in node.output}
+    products = {node.name for node in result.graph.node if node.op_type in _FLOAT_SUMS}
+    _open_outputs(result.graph, makers, _Constants(result.graph), products)
+    _remove_unread(result.graph)
     return result
 
 

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgetl.device.cores import cores_allowed
 from edgetl.graph.hard_swish import REACH
-from edgetl.quantize.calibration.ranges import METHODS, MinMax, Observer, Range
+from edgetl.quantize.calibration.ranges import METHODS, MinMax, Observer, Range, Several
 from edgetl.recipes import Recipe
 
 # A range read off these outputs holds for their input as well: quantization merges the two.
@@ -23,8 +23,16 @@ _FUSED_ACTIVATIONS = ("Relu", "Clip")
 _ROUNDING = 1e-6
 
 
-def calibrate(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]], recipe: Recipe) -> dict[str, Range]:
-    """Return the range of each float activation of ``model`` by ``recipe.method``; ``batches`` are uint8 NHWC images.
+Ranges = dict[str, Range]
+
+
+def calibrate(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]], recipe: Recipe) -> Ranges:
+    """Return the range of each float activation of ``model`` by ``recipe.method``; ``batches`` are uint8 NHWC."""
+    return next(iter(calibrate_each(model, batches, recipe).values()))
+
+
+def calibrate_each(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]], recipe: Recipe) -> dict[str, Ranges]:
+    """Return what `calibrate` does by each method that ``recipe.method`` stands for, from one pass over the images.
 
     This runs in the host's process: the activations of one image take megabytes, which would spend longer in a
     worker's pipe than in the network.
@@ -47,12 +55,30 @@ def calibrate(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]], reci
         for name in names:
             found = [values[output] for output in _outputs(name, extremes_only=extremes_only)]
             observers[name].observe(np.stack(found) if extremes_only else found[0])
-    ranges = {name: observer.range() for name, observer in observers.items()} | scaled
-    for name in _only_hard_swished(typed.graph, readers) & ranges.keys():
+    by_method = {name: _by_method(observer, recipe.method) for name, observer in observers.items()}
+    methods = max((list(each) for each in by_method.values()), key=len, default=[recipe.method])
+    return {
+        method: _completed(
+            {name: each.get(method, next(iter(each.values()))) for name, each in by_method.items()} | scaled,
+            typed.graph,
+            readers,
+            fused,
+        )
+        for method in methods
+    }
+
+
+def _by_method(observer: Observer, method: str) -> Mapping[str, Range]:
+    return observer.ranges() if isinstance(observer, Several) else {method: observer.range()}
+
+
+def _completed(ranges: Ranges, graph: onnx.GraphProto, readers: Mapping[str, int], fused: Mapping[str, str]) -> Ranges:
+    """Return ``ranges`` cut where a function makes values equal, and with those of tensors that were not observed."""
+    for name in _only_hard_swished(graph, readers) & ranges.keys():
         low, high = ranges[name].low, ranges[name].high
         ranges[name] = Range(max(low, min(-REACH, high)), high)
     # In reverse, since a fused activation may read another.
-    for before, after in reversed(fused.items()):
+    for before, after in reversed(list(fused.items())):
         ranges[before] = ranges[after]
     return ranges
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetl.quantize.calibration import entropy
+from edgetl.quantize.calibration import entropy, square
 from edgetl.recipes import Recipe
 
 Values = NDArray[np.float32]
@@ -126,12 +126,29 @@ class Entropy:
         return Range(max(-reach, ends.low), min(reach, ends.high))
 
 
+class MeanSquare:
+    """The range with the least mean square error after clipping and rounding, see `square`."""
+
+    def __init__(self, histogram: Histogram | None = None) -> None:
+        self._histogram = histogram or Histogram()
+
+    def observe(self, values: Values) -> None:
+        """Take in the values of a batch."""
+        self._histogram.observe(values)
+
+    def range(self) -> Range:
+        """Return the range, never outside the extremes and zero."""
+        extremes = self._histogram.extremes.range()
+        low, high = min(extremes.low, 0.0), max(extremes.high, 0.0)
+        return Range(*square.ends(self._histogram.counts, self._histogram.width, low, high))
+
+
 class Percentile:
     """The range that holds ``percentile`` percent of the values: half of the rest is cut from either end."""
 
-    def __init__(self, percentile: float) -> None:
+    def __init__(self, percentile: float, histogram: Histogram | None = None) -> None:
         self._tail = (1 - percentile / 100) / 2
-        self._histogram = Histogram()
+        self._histogram = histogram or Histogram()
 
     def observe(self, values: Values) -> None:
         """Take in the values of a batch."""
@@ -144,10 +161,36 @@ class Percentile:
         return Range(max(low, ends.low), min(high, ends.high))
 
 
+class Several:
+    """The ranges by several methods from one look at the values, for whoever compares what comes of them."""
+
+    def __init__(self, percentile: float) -> None:
+        self._histogram = Histogram()
+        self._methods: Mapping[str, Observer] = {
+            "mean-square": MeanSquare(self._histogram),
+            "minmax": self._histogram.extremes,
+            "percentile": Percentile(percentile, self._histogram),
+        }
+
+    def observe(self, values: Values) -> None:
+        """Take in the values of a batch."""
+        self._histogram.observe(values)
+
+    def range(self) -> Range:
+        """Return the range of least mean square error."""
+        return self.ranges()["mean-square"]
+
+    def ranges(self) -> Mapping[str, Range]:
+        """Return the range by each method."""
+        return {name: method.range() for name, method in self._methods.items()}
+
+
 # How each method of `recipes.Recipe` observes a tensor.
 METHODS: Mapping[str, Callable[[Recipe], Observer]] = {
     "minmax": lambda _: MinMax(),
     "mean-minmax": lambda _: MeanMinMax(),
     "entropy": lambda _: Entropy(),
+    "mean-square": lambda _: MeanSquare(),
+    "least-error": lambda recipe: Several(recipe.percentile),
     "percentile": lambda recipe: Percentile(recipe.percentile),
 }

@@ -22,11 +22,12 @@ from edgetl.graph import hard_sigmoid, hard_swish
 from edgetl.graph.rewrite import Rewrite, rewrite
 from edgetl.measure.logits import difference
 from edgetl.quantize import absorb, unpair
-from edgetl.quantize.calibration.observe import calibrate, session
+from edgetl.quantize.calibration.observe import calibrate_each, session
 from edgetl.quantize.calibration.ranges import Range
 from edgetl.quantize.correct.bias import correct_biases, with_biases
 from edgetl.quantize.correct.equalize import equalize
 from edgetl.quantize.engines.base import Images
+from edgetl.quantize.pairs import with_float_outputs
 from edgetl.recipes import Recipe
 
 _TYPES: Mapping[str, QuantType] = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
@@ -57,8 +58,19 @@ def quantize(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.Mod
     and uses as many bins as there are quantized values.
     """
     prepared = prepare(model, recipe, images)
-    quantized = insert_pairs(prepared, recipe, calibrate(prepared, images(), recipe))
+    quantized = _least_error(prepared, recipe, images)
     return correct_biases(quantized, prepared, _few(images)) if recipe.correct_bias else quantized
+
+
+def _least_error(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.ModelProto:
+    """Return ``model`` with pairs by the ranges, of the methods that the recipe stands for, that cost logits least."""
+    by_method = calibrate_each(model, images(), recipe)
+    made = [insert_pairs(model, recipe, ranges) for ranges in by_method.values()]
+    if len(made) == 1:
+        return made[0]
+    expected = _first_logits(model, images, _FEW_BATCHES)
+    errors = [float(np.mean((_first_logits(each, images, _FEW_BATCHES) - expected) ** 2)) for each in made]
+    return made[int(np.argmin(errors))]
 
 
 def prepare(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.ModelProto:
@@ -117,7 +129,9 @@ def insert_pairs(model: onnx.ModelProto, recipe: Recipe, ranges: Mapping[str, Ra
         quantizer.quantize_model()
         quantizer.model.topological_sort()
     result: onnx.ModelProto = quantizer.model.model
-    return _rewritten(result, (unpair,) if recipe.layout == "openvino" else (absorb,))
+    if recipe.layout == "tensorrt":
+        return result
+    return with_float_outputs(_rewritten(result, (unpair,) if recipe.layout == "openvino" else (absorb,)))
 
 
 def _rewritten(model: onnx.ModelProto, rewrites: Sequence[Rewrite]) -> onnx.ModelProto:
@@ -135,9 +149,9 @@ def _few(images: Images) -> Images:
     return lambda: itertools.islice(images(), _FEW_BATCHES)
 
 
-def _first_logits(model: onnx.ModelProto, images: Images) -> NDArray[np.float32]:
+def _first_logits(model: onnx.ModelProto, images: Images, count: int = _CHECK_BATCHES) -> NDArray[np.float32]:
     running, image = session(model), model.graph.input[0].name
-    batches = itertools.islice(images(), _CHECK_BATCHES)
+    batches = itertools.islice(images(), count)
     return np.concatenate([running.run(None, {image: batch})[0] for batch in batches])
 
 

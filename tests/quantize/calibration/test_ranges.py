@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetl.quantize.calibration.ranges import BINS, Entropy, Histogram, MeanMinMax, MinMax, Percentile, Range
+from edgetl.quantize.calibration.ranges import (
+    BINS,
+    Entropy,
+    Histogram,
+    MeanMinMax,
+    MeanSquare,
+    MinMax,
+    Percentile,
+    Range,
+    Several,
+)
 
 
 def _batches(values: np.ndarray, count: int) -> list[np.ndarray]:
@@ -94,3 +104,41 @@ def test_entropy_of_a_tensor_that_never_changes_is_its_range() -> None:
         observer.observe(np.full((2, 50), value, np.float32))
         found = observer.range()
         assert found.low <= np.float32(value) <= found.high
+
+
+def test_the_least_mean_square_error_is_what_trying_all_ends_finds() -> None:
+    generator = np.random.default_rng(0)
+    values = generator.laplace(size=16_000).astype(np.float32)
+    observer = MeanSquare()
+    observer.observe(values[np.newaxis])
+    found = observer.range()
+
+    def error(low: float, high: float) -> float:
+        step = (high - low) / 255
+        rounded = np.clip(np.rint(values / step) * step, low, high)
+        return float(np.mean((rounded - values) ** 2))
+
+    least = min(error(-low, high) for low in np.geomspace(1, 12, 30) for high in np.geomspace(1, 12, 30))
+    assert error(found.low, found.high) <= 1.1 * least
+    # Inside the extremes where the tails are thin, and at them where the values fill the range.
+    assert found.high < 0.97 * values.max()
+    flat = MeanSquare()
+    flat.observe(generator.uniform(-1, 3, (1, 16_000)).astype(np.float32))
+    assert flat.range().low == pytest.approx(-1, abs=0.1) and flat.range().high == pytest.approx(3, abs=0.2)
+
+
+def test_the_least_error_of_a_tensor_that_is_zero_or_positive_is_a_range_with_zero() -> None:
+    for values in (np.zeros((2, 50), np.float32), np.full((2, 50), 3.0, np.float32)):
+        observer = MeanSquare()
+        observer.observe(values)
+        found = observer.range()
+        assert found.low == 0.0 and found.high >= values.max()
+
+
+def test_several_methods_share_one_look_at_the_values() -> None:
+    values = np.random.default_rng(1).standard_normal((4, 5000)).astype(np.float32)
+    alone = {"minmax": MinMax(), "percentile": Percentile(99.9), "mean-square": MeanSquare()}
+    together = Several(99.9)
+    for observer in (*alone.values(), together):
+        observer.observe(values)
+    assert together.ranges() == {name: observer.range() for name, observer in alone.items()}

@@ -64,6 +64,13 @@ def _signal_to_noise_db(expected: Any, found: Any) -> float:
     return float(10 * np.log10(np.sum(expected**2) / np.sum((expected - found) ** 2)))
 
 
+STATIC = [
+    name
+    for name in recipes.names()
+    if (recipes.load(name).engine, recipes.load(name).precision) == ("onnxruntime", "int8")
+]
+
+
 @pytest.fixture(scope="module")
 def shallow() -> Any:
     """A network with what mobile ones are made of, too shallow to amplify what quantization adds."""
@@ -85,7 +92,7 @@ def shallow() -> Any:
     return export_module(module, Preprocess(resize=72, crop=SIDE))
 
 
-@pytest.mark.parametrize("name", [name for name in recipes.names() if recipes.load(name).precision == "int8"])
+@pytest.mark.parametrize("name", STATIC)
 def test_every_int8_recipe_keeps_the_logits(shallow: Any, name: str) -> None:
     quantized = static.quantize(shallow, recipes.load(name), _images)
     onnx.checker.check_model(quantized, full_check=True)
@@ -98,8 +105,9 @@ def test_mobilenet_runs_wholly_in_int8(model: Any, tmp_path: Path) -> None:
     path = tmp_path / "optimized.onnx"
     _session(quantized, path)
     operators = Counter(node.op_type for node in onnx.load(path).graph.node)
-    # One Q behind the normalization, one DQ in front of the logits; everything between is integer.
-    assert operators["QuantizeLinear"] == operators["DequantizeLinear"] == 1
+    # One Q behind the normalization, and a last product that gives float logits; everything between is integer.
+    assert operators["QuantizeLinear"] == operators["QGemm"] == 1
+    assert operators["DequantizeLinear"] == 0
     assert operators["QLinearConv"] == 52
     assert not {"Conv", "FusedConv", "Clip", "Add", "Gemm", "GlobalAveragePool"} & set(operators)
 
@@ -204,14 +212,14 @@ def test_a_recipe_says_which_steps_are_taken(shallow: Any, monkeypatch: pytest.M
         step = getattr(static, name)
         monkeypatch.setattr(static, name, lambda *given: (taken.append(name), step(*given))[1])
 
-    for name in ("equalize", "calibrate", "insert_pairs", "correct_biases"):
+    for name in ("equalize", "calibrate_each", "insert_pairs", "correct_biases"):
         noting(name)
     recipe = recipes.load("u8s8-minmax")
     static.quantize(shallow, recipe, _images)
-    assert taken == ["calibrate", "insert_pairs"]
+    assert taken == ["calibrate_each", "insert_pairs"]
     taken.clear()
     both = static.quantize(shallow, recipe.model_copy(update={"equalize": True, "correct_bias": True}), _images)
-    assert taken == ["equalize", "calibrate", "insert_pairs", "correct_biases"]
+    assert taken == ["equalize", "calibrate_each", "insert_pairs", "correct_biases"]
     onnx.checker.check_model(both, full_check=True)
 
 
@@ -223,3 +231,15 @@ def test_corrected_biases_bring_the_mean_logits_closer(shallow: Any) -> None:
         for each in (recipe, recipe.model_copy(update={"correct_bias": True}))
     ]
     assert errors[1] < 0.7 * errors[0]
+
+
+def test_of_several_ways_to_range_the_one_that_costs_the_logits_least_is_taken(model: Any) -> None:
+    recipe = recipes.load("u8s8-minmax").model_copy(update={"method": "least-error"})
+    errors = {
+        method: np.mean((_logits(model) - _logits(static.quantize(model, each, _images))) ** 2)
+        for method in ("mean-square", "minmax", "percentile")
+        for each in (recipe.model_copy(update={"method": method}),)
+    }
+    least = np.mean((_logits(model) - _logits(static.quantize(model, recipe, _images))) ** 2)
+    assert least == pytest.approx(min(errors.values()), rel=1e-6)
+    assert max(errors.values()) > 1.05 * least
