@@ -43,7 +43,7 @@ class TargetCandidate(_Frozen):
     """A provider with a precision; ``recipe`` names how the model file is made from fp32 (none: the fp32 file).
 
     ``instead_of`` is a recipe that runs as fast and is made sooner: this one is tried only where that one, on the same
-    provider, did not keep its accuracy.
+    provider, did not keep its accuracy and nothing as fast does.
     """
 
     provider: str

@@ -21,7 +21,7 @@ from edgetl.progress import Silent
 from edgetl.spool import spooled
 
 MOST, FEW = 1000, 400
-SLOW_NS = 60_000_000
+SLOW_NS = 15_000_000
 """A network whose fp32 run takes longer is judged on few images."""
 ROUNDING = 1e-3
 """Engines round differently: up to this part of what an image changes in the logits, they are the same logits."""

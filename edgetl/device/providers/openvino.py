@@ -6,7 +6,7 @@ import sys
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,13 +84,33 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
         input_shape=shape,
         input_dtype=dtype,
     )
-    infer = compiled.create_infer_request().infer
+    return EngineSession(report, _inference(ov, compiled, shape), shape[0])
 
-    def logits(pixels: Pixels) -> Logits:
-        # Shared: no copy on the way in. What comes out lies in the request's memory, which the next run overwrites.
-        return np.array(infer([pixels], share_inputs=True, share_outputs=True)[0], np.float32)
 
-    return EngineSession(report, logits, shape[0])
+def _inference(ov: ModuleType, compiled: Any, shape: tuple[int | None, ...]) -> Callable[[Pixels], Logits]:
+    """Return what runs one batch.
+
+    Where the input's shape is known its memory is bound once: handing an array over costs 0.07 ms a run, a tenth of a
+    small network's latency.
+    """
+    request = compiled.create_infer_request()
+    if None in shape:
+
+        def dynamic(pixels: Pixels) -> Logits:
+            # What comes out lies in the request's memory, which the next run overwrites.
+            return np.array(request.infer([pixels], share_inputs=True, share_outputs=True)[0], np.float32)
+
+        return dynamic
+    image = ov.Tensor(np.zeros(tuple(map(int, shape)), np.uint8))  # type: ignore[arg-type]
+    request.set_input_tensor(image)
+    source, result = image.data, request.get_output_tensor(0).data
+
+    def bound(pixels: Pixels) -> Logits:
+        np.copyto(source, pixels)
+        request.infer()
+        return np.array(result, np.float32)
+
+    return bound
 
 
 def _import() -> ModuleType:

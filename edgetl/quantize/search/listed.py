@@ -14,6 +14,8 @@ from edgetl.targets import TargetCandidate
 
 # What the phases after it are left of the time: mending, mixing and the final race.
 SHARE = 0.7
+# Latencies of which the larger is at most this many times the smaller are alike: accuracy is then worth no more tries.
+ALIKE = 1.05
 
 
 def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate]) -> None:
@@ -24,7 +26,7 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
         recipe = recipes.load(candidate.recipe) if candidate.recipe else None
         trial = Trial(candidate, recipe=recipe)
         if (sooner := _sooner(field, candidate)) is not None:
-            reason = f"It was not needed: {sooner.name}, which should be as fast, keeps its accuracy."
+            reason = f"It was not needed: {sooner.name} is as fast as it should be, and keeps its accuracy."
             field.add(replace(trial, setback=Setback("skipped", reason)))
             continue
         left = end - time.monotonic()
@@ -38,12 +40,10 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
 
 
 def _sooner(field: Field, candidate: TargetCandidate) -> Trial | None:
-    """Return the trial that makes one of ``candidate`` needless, if there is one."""
-    if candidate.instead_of is None:
+    """Return the trial that makes one of ``candidate`` needless, if there is one: as fast as what it would replace."""
+    replaced = (candidate.provider, candidate.instead_of)
+    lost = next((each for each in field.trials if (each.candidate.provider, each.candidate.recipe) == replaced), None)
+    if candidate.instead_of is None or lost is None or lost.latency is None:
         return None
-    same = [
-        trial
-        for trial in field.trials
-        if trial.candidate.provider == candidate.provider and trial.candidate.recipe == candidate.instead_of
-    ]
-    return next((trial for trial in same if trial.accuracy is not None and field.rules.admit(trial)), None)
+    kept = [each for each in field.trials if each.latency is not None and field.rules.admit(each)]
+    return next((each for each in kept if each.ratio <= ALIKE * lost.ratio), None)
