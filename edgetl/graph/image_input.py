@@ -16,12 +16,13 @@ LAYOUT = "NHWC"
 def take_images(model: ir.Model, preprocess: Preprocess) -> None:
     """Replace the float NCHW input of ``model`` by ``image``, uint8 (batch, height, width, 3), in place.
 
-    What used to be the input is ``(image / 255 - mean) / std``, computed as ``(image - 255 mean) / (255 std)``. The mean
-    is subtracted from whole rows before the transposition, which engines then merge with what follows, and the scale
-    moves into the first convolution's weights (see `input_scale`). Subtracting three numbers at a time costs a quarter
-    of a small int8 network's latency on ONNX Runtime, which moves the transposition to where that would happen. There is
-    no Add, which a quantizer would take for a residual connection. Latency against the transposition of bytes first:
-    MobileNetV2 on ONNX Runtime 0.99 in fp32 and in int8, MobileNetV3-small 0.96 and 1.00; on OpenVINO in int8 0.91.
+    What used to be the input is ``(image / 255 - mean) / std``, computed as ``(image - 255 mean) / (255 std)``. The
+    mean is subtracted from whole rows before the transposition, which engines then merge with what follows, and the
+    scale moves into the first convolution's weights (see `input_scale`). Subtracting three numbers at a time costs a
+    quarter of a small int8 network's latency on ONNX Runtime, which moves the transposition to where that would happen.
+    There is no Add, which a quantizer would take for a residual connection. Latency against the transposition of bytes
+    first: MobileNetV2 on ONNX Runtime 0.99 in fp32 and in int8, MobileNetV3-small 0.96 and 1.00; on OpenVINO in int8
+    0.91.
     Raises ExportError when the model has not one such input.
     """
     graph = model.graph
