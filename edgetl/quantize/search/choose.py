@@ -45,11 +45,28 @@ def choose(baseline: Trial, trials: Sequence[Trial], rules: Rules) -> dict[str, 
     faster = [trial for trial in trials if rules.admit(trial) and _surely_faster(trial)]
     # What was timed at different moments does not compare: where there was a final race, it decides.
     entered = [trial for trial in faster if trial.finalist] or faster
-    winner = min(entered, key=lambda trial: trial.ratio, default=None)
+    winner = _winner(entered, rules)
     choices = {baseline.name: _on_baseline(baseline, trials, winner, rules)}
     for trial in trials:
         choices[trial.name] = _on_candidate(trial, winner, rules)
     return choices
+
+
+def _winner(entered: Sequence[Trial], rules: Rules) -> Trial | None:
+    """Return the fastest, or of those that cannot be told from it the one whose drop has the lowest bound."""
+    fastest = min(entered, key=lambda trial: trial.ratio, default=None)
+    if fastest is None:
+        return None
+    alike = [each for each in entered if each.ratio <= MIN_SPEEDUP * fastest.ratio and _overlap(each, fastest)]
+    return min(alike, key=lambda trial: (_risk(trial, rules), trial.ratio))
+
+
+def _overlap(trial: Trial, other: Trial) -> bool:
+    return trial.latency is not None and other.latency is not None and trial.latency.low <= other.latency.high
+
+
+def _risk(trial: Trial, rules: Rules) -> float:
+    return 0.0 if trial.same_logits or trial.accuracy is None else bound(trial.accuracy, rules.budgets)
 
 
 def _surely_faster(trial: Trial) -> bool:

@@ -80,6 +80,13 @@ def test_the_same_logits_need_no_image_to_prove_them() -> None:
     assert _statuses(same)["openvino-fp32"] == "chosen"
 
 
+def test_of_two_that_are_as_fast_the_one_that_loses_less_is_chosen() -> None:
+    faster, better = _trial("openvino", (0.40, 0.405, 0.41), lost=4), _trial("cuda", (0.405, 0.41, 0.415))
+    assert _statuses(faster, better)["cuda-fp32"] == "chosen"
+    slower = _trial("cuda", (0.42, 0.425, 0.43))
+    assert _statuses(faster, slower)["openvino-fp32"] == "chosen"
+
+
 def test_where_there_was_a_final_race_only_who_was_in_it_can_win() -> None:
     lucky = _trial("openvino", (0.30, 0.31, 0.32))
     finalist = replace(_trial("cuda", (0.40, 0.41, 0.42)), finalist=True)
