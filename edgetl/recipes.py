@@ -26,7 +26,7 @@ class Recipe(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
-    name: str
+    name: str = pydantic.Field(pattern=r"^\w[\w.+-]*$")
     description: str
     engine: Literal["onnxruntime", "float16", "nncf-onnx", "nncf-openvino"] = "onnxruntime"
     precision: Literal["int8", "fp16"] = "int8"
@@ -58,4 +58,10 @@ def load(name: str) -> Recipe:
     path = Path(name) if name.endswith(".toml") else data_dir("calibration") / f"{name}.toml"
     if not path.is_file():
         raise ConfigError(f"There is no recipe '{name}'.{nearest(name, names())} Known: {', '.join(names())}.")
-    return parse(Recipe, read_toml(path), path)
+    recipe = parse(Recipe, read_toml(path), path)
+    # Its files are called after it: two recipes of one name would be taken for one.
+    if recipe.name != path.stem or (path.parent != data_dir("calibration") and recipe.name in names()):
+        raise ConfigError(
+            f"{path} calls itself '{recipe.name}'. Call recipe and file alike, and other than the packaged ones."
+        )
+    return recipe

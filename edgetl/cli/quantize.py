@@ -56,6 +56,8 @@ def quantize(model: Path | None, run: Path | None, explain: bool, as_json: bool,
     """
     from edgetl import run as runs
 
+    if given["candidate"] is not None and not explain:
+        raise click.UsageError("--candidate says what --explain shows. Add --explain, or leave it out.")
     with output.progress() as progress:
         folder = _folder(model, run, given, progress)
         if explain:
@@ -83,7 +85,10 @@ def _folder(model: Path | None, run: Path | None, given: dict[str, Any], progres
     settings = AdoptSettings(
         model=model, images=given["calibration"], out=run, **{name: given[name] for name in foreign[1:]}
     )
-    return Path(adopt(settings, progress).run)
+    folder = Path(adopt(settings, progress).run)
+    # Now, since a search that is interrupted leaves a usable choice there.
+    runs.remember(folder)
+    return folder
 
 
 def _search(folder: Path, given: dict[str, Any], as_json: bool, progress: Progress) -> None:

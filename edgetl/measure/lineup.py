@@ -16,7 +16,7 @@ def lineup(quantized: QuantizeResult, providers: Sequence[str]) -> tuple[Candida
     else every model file of the run on it. Raises UsageError for an unknown provider.
     """
     require_known(providers)
-    baseline, *others = (each for each in quantized.candidates if each.status != "skipped")
+    baseline, *others = (each for each in quantized.candidates if not _passed_by(each))
     if not providers:
         return (baseline, *others)
     chosen = [baseline]
@@ -24,6 +24,11 @@ def lineup(quantized: QuantizeResult, providers: Sequence[str]) -> tuple[Candida
         own = [candidate for candidate in others if candidate.provider == provider]
         chosen += own or ([] if provider == baseline.provider else _everything_on(provider, quantized))
     return tuple(chosen)
+
+
+def _passed_by(candidate: Candidate) -> bool:
+    """Return whether a search only came by ``candidate``: it was not needed, or a try at mending that did not do."""
+    return candidate.status == "skipped" or (candidate.status == "rejected" and bool(candidate.float_nodes))
 
 
 def require_known(providers: Sequence[str]) -> None:
@@ -35,7 +40,8 @@ def require_known(providers: Sequence[str]) -> None:
 
 
 def _everything_on(provider: str, quantized: QuantizeResult) -> list[Candidate]:
-    files = {candidate.path: candidate for candidate in reversed(quantized.candidates) if candidate.path}
+    # OpenVINO's own format is for nothing else.
+    files = {each.path: each for each in reversed(quantized.candidates) if each.path.endswith(".onnx")}
     asked = {
         "provider": provider,
         "status": "accepted",

@@ -14,6 +14,8 @@ import edgetl
 from edgetl.errors import UsageError
 
 CONNECT_S = 15
+# Whatever the user's own configuration says: keys only, known hosts only, and no question.
+OPTIONS = ("BatchMode=yes", "StrictHostKeyChecking=yes", "PasswordAuthentication=no")
 FORM = "Write ssh://user@host[:port][/path/to/python]."
 # What may follow `ssh` as a user and a host: nothing that it would take for an option, and no shell in it.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -48,7 +50,7 @@ def worker_command(where: str) -> tuple[str, ...]:
     if parts.password or parts.query or parts.fragment:
         raise UsageError(f"'{where}' holds more than ssh takes here, where no password is asked for. {FORM}")
     python = parts.path if len(parts.path) > 1 else "python3"
-    options = ("-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}")
+    options = ["-T", *(part for name in (*OPTIONS, f"ConnectTimeout={CONNECT_S}") for part in ("-o", name))]
     at = f"{user}@{host}" if user else host
     start = f"{shlex.quote(python)} -c {shlex.quote(_START.format(code=runner()))}"
     return ("ssh", *options, *(("-p", str(port)) if port else ()), "--", at, start)

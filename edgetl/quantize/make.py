@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -18,28 +19,15 @@ import onnx
 
 from edgetl import __version__
 from edgetl import run as runs
-from edgetl.dataset import calibration_images
-from edgetl.errors import ExportError
 from edgetl.files import sha256_file, write_bytes, write_text
 from edgetl.graph import metadata
 from edgetl.quantize import cache
 from edgetl.quantize.calibration.images import Calibration
 from edgetl.quantize.engines import ENGINES, SUFFIXES, ir
 from edgetl.quantize.engines.base import Engine
-from edgetl.quantize.search.trial import Setback
+from edgetl.quantize.setback import Setback
 from edgetl.recipes import Recipe
 
-# What quantizers raise for graphs that they do not understand; the other recipes may still work.
-UNSUITABLE = (
-    AssertionError,
-    AttributeError,
-    ExportError,
-    IndexError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)
 # Those engines that write Q/DQ pairs into the float graph and leave its nodes their names.
 _TAKEN_APART = ("onnxruntime", "nncf-onnx")
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "openvino", "nncf")
@@ -54,15 +42,15 @@ class Workshop:
         self._apart: dict[str, tuple[onnx.ModelProto, onnx.ModelProto]] = {}
         self._sha256 = sha256_file(model)
         self._operators = {node.op_type for node in onnx.load(model, load_external_data=False).graph.node}
-        self._digest = runs.digest(__version__, _versions(), self._sha256)
-        pool = calibration_images(images.dataset, images.reserved, images.seed)
-        self._hashes = [image.sha256 for image in pool]
+        self._digest = runs.digest(__version__, versions(), self._sha256)
+        self._hashes = [image.sha256 for image in images.images()]
 
     def make(self, recipe: Recipe) -> Path | Setback:
         """Return the recipe's model file in the folder (``.onnx``, or ``.zip`` with OpenVINO's IR), or why not."""
-        if recipe.name not in self._made:
-            self._made[recipe.name] = self._try(recipe)
-        return self._made[recipe.name]
+        key = self.made_from(recipe)
+        if key not in self._made:
+            self._made[key] = self._try(recipe)
+        return self._made[key]
 
     def made_from(self, recipe: Recipe) -> str:
         """Return the hash of all that decides the recipe's file."""
@@ -74,7 +62,8 @@ class Workshop:
 
     def taken_apart(self, recipe: Recipe) -> tuple[onnx.ModelProto, onnx.ModelProto]:
         """Return what ``recipe`` makes and the float model that its Q/DQ pairs were put into, nodes of equal names."""
-        if recipe.name not in self._apart:
+        key = self.made_from(recipe)
+        if key not in self._apart:
             made = self.make(recipe)
             if not isinstance(made, Path):
                 raise ValueError(made.reason)
@@ -84,15 +73,19 @@ class Workshop:
 
                 model = prepare(model, recipe, lambda: self.images.batches(recipe.samples))
             # One at a time: a network may have half a gigabyte.
-            self._apart = {recipe.name: (onnx.load(made), model)}
-        return self._apart[recipe.name]
+            self._apart = {key: (onnx.load(made), model)}
+        return self._apart[key]
 
     def put(self, recipe: Recipe, quantized: onnx.ModelProto) -> Path:
-        """Return the file of ``quantized``, which was made otherwise than by ``recipe``'s engine but as it says."""
-        path = self._folder / f"{recipe.name}.onnx"
+        """Return the file of ``quantized``, which was made otherwise than by ``recipe``'s engine but as it says.
+
+        It is named by its content as well: which nodes a search leaves in float may differ from time to time.
+        """
         facts = dataclasses.replace(metadata.read(self._model), parent_sha256=self._sha256, recipe=_plain(recipe))
-        write_bytes(path, _encoded(quantized, facts))
-        self._made[recipe.name] = path
+        data = _encoded(quantized, facts)
+        path = self._folder / f"{recipe.name}-{hashlib.sha256(data).hexdigest()[:8]}.onnx"
+        write_bytes(path, data)
+        self._made[self.made_from(recipe)] = path
         return path
 
     def _try(self, recipe: Recipe) -> Path | Setback:
@@ -109,7 +102,7 @@ class Workshop:
                 data = make(self._model, recipe, self.images)
             except ImportError as error:
                 return Setback("unavailable", f"Its recipe needs {recipe.engine}, which cannot be imported ({error}).")
-            except (*UNSUITABLE, onnx.checker.ValidationError) as error:
+            except Exception as error:  # noqa: BLE001 - quantizers raise anything for graphs that they do not understand
                 reason = f"{type(error).__name__}: {error}"
                 return Setback("rejected", f"{recipe.engine} cannot quantize this model: {reason}.")
             cache.keep(origin, path.suffix, data)
@@ -159,7 +152,7 @@ def _is_made_from(path: Path, origin: str) -> bool:
         return False
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Return the versions of the libraries that quantize, of those that are installed."""
     found = {}
     for name in _LIBRARIES:

@@ -16,7 +16,7 @@ from edgetl.graph import metadata
 from edgetl.measure.worker import local_command
 from edgetl.progress import Progress
 from edgetl.quantize.calibration.images import Calibration
-from edgetl.quantize.make import Workshop
+from edgetl.quantize.make import Workshop, versions
 from edgetl.quantize.search import phases
 from edgetl.quantize.search.choose import Rules
 from edgetl.quantize.search.contest import Contest, Ground
@@ -63,6 +63,8 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
     if not images:
         raise DataError(f"{dataset.root} has no images left to choose candidates by. Add some.")
     workshop = Workshop(model, folder / CANDIDATES, calibration)
+    if _recipes(target) and not calibration.images():
+        raise DataError(f"{dataset.root} has no images left to calibrate on. Add some.")
     rules = Rules(target.budgets, settings.accept_unproven)
     record = Record(folder, target, rules, exported, dataset.labelled_by, start, inputs(settings, exported))
     clock = Clock(start + settings.time_budget_s)
@@ -84,7 +86,7 @@ def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:
     """Return the hash of all that decides a result: the model, the images, the target with its recipes, the budgets."""
     target = _target(settings)
     used = [recipes.load(name).model_dump() for name in _recipes(target)]
-    asked = (settings.seed, settings.accept_unproven, settings.worker)
+    asked = (settings.seed, settings.accept_unproven, settings.worker, versions())
     return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, *asked)
 
 

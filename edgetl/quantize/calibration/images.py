@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetl.dataset import Dataset, calibration_images
+from edgetl.dataset import Dataset, ImageRef, calibration_images
 from edgetl.device.values import Preprocess
 from edgetl.pixels import iter_pixels
 
@@ -25,8 +25,11 @@ class Calibration:
     reserved: int
     seed: int
 
+    def images(self) -> tuple[ImageRef, ...]:
+        """Return the images that are kept."""
+        return calibration_images(self.dataset, self.reserved, self.seed)
+
     def batches(self, samples: int) -> Iterator[NDArray[np.uint8]]:
         """Yield uint8 NHWC batches of at most ``samples`` images, decoded as they are needed."""
-        images = calibration_images(self.dataset, self.reserved, self.seed)[:samples]
-        for _, pixels in iter_pixels(self.dataset.paths(images), self.preprocess, batch=BATCH):
+        for _, pixels in iter_pixels(self.dataset.paths(self.images()[:samples]), self.preprocess, batch=BATCH):
             yield pixels

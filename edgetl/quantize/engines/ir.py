@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SUFFIX = ".zip"
 MEMBERS = ("model.xml", "model.bin")
 # Under what ``facts`` stand in the XML.
 RT_INFO = "edgetl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import onnx
 
@@ -30,9 +31,9 @@ def why_float(node: onnx.NodeProto, wiring: Wiring, recipe: Recipe, *, shapes_on
 
 def _on_purpose(recipe: Recipe) -> Why:
     """Return why ``recipe`` names nodes; the search names its recipes after what it did to them."""
-    if "-mix" in recipe.name:
+    if re.search(r"-mix[01]+$", recipe.name):
         return "on purpose: faster so"
-    return "on purpose: it lost too much" if "-float" in recipe.name else "recipe leaves it out"
+    return "on purpose: it lost too much" if re.search(r"-float\d+$", recipe.name) else "recipe leaves it out"
 
 
 @functools.cache

@@ -48,6 +48,8 @@ def _refusal(candidate: Candidate) -> str | None:
         return f"computes everything in {candidate.precision}"
     if not candidate.path:
         return f"has no file ({candidate.reason.rstrip('.')})"
+    if (candidate.recipe or "").endswith("-retrained"):
+        return "has other weights than the fp32 model, so that no node compares"
     if not candidate.path.endswith(".onnx"):
         return "is OpenVINO's IR, whose nodes are not those of the ONNX graph"
     return None

@@ -44,7 +44,7 @@ def choose(baseline: Trial, trials: Sequence[Trial], rules: Rules) -> dict[str, 
     """Return the choice on ``baseline`` and each of ``trials`` by their names; at most one of them is ``chosen``."""
     faster = [trial for trial in trials if rules.admit(trial) and _surely_faster(trial)]
     # What was timed at different moments does not compare: where there was a final race, it decides.
-    entered = [trial for trial in faster if trial.finalist] or faster
+    entered = [trial for trial in faster if trial.finalist or not any(each.finalist for each in trials)]
     winner = _winner(entered, rules)
     choices = {baseline.name: _on_baseline(baseline, trials, winner, rules)}
     for trial in trials:

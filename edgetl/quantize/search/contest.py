@@ -19,7 +19,8 @@ from edgetl.measure.statistics import is_look, latency_ratio, quantile, sequenti
 from edgetl.measure.worker import Worker
 from edgetl.quantize.search.choose import MIN_SPEEDUP, Rules
 from edgetl.quantize.search.standing import standing
-from edgetl.quantize.search.trial import Setback, Trial
+from edgetl.quantize.search.trial import Trial
+from edgetl.quantize.setback import Setback
 from edgetl.targets import TargetCandidate
 
 BASELINE, TWIN = "baseline", "baseline again"
@@ -113,7 +114,7 @@ class Contest:
                 self._load(worker, trial)
                 return self._judged(trial, worker)
         except WorkerError as error:
-            return replace(trial, setback=_setback(error))
+            return self._set_back(trial, error)
 
     def try_out(self, trial: Trial, seconds: float) -> Trial:
         """Return ``trial`` with its accuracy and its latency, timed for about ``seconds`` (not at all for 0).
@@ -130,30 +131,45 @@ class Contest:
                 hopeless = trial.recipe is None and standing(trial, self.ground.rules.budgets) == "lost"
                 if seconds <= 0 or hopeless:
                     return trial
-                samples = self._samples({trial.name: worker}, seconds, _settled(trial.name))
+                confidence = self.ground.rules.budgets.confidence
+                samples = self._samples({trial.name: worker}, seconds, _settled(trial.name, confidence))
         except WorkerError as error:
-            return replace(trial, setback=_setback(error))
+            return self._set_back(trial, error)
         self._keep(trial.name, samples)
         return self._timed(trial, samples)
 
     def race(self, name: str, trials: Sequence[Trial], seconds: float) -> list[Trial]:
-        """Return ``trials`` with their latencies timed again, all in turns for about ``seconds``.
+        """Return those of ``trials`` that run, with their latencies timed again, all in turns for about ``seconds``.
 
         Each raced the baseline at another moment, and a machine's speed changes in between, not for all alike: only
-        what was timed in the same rounds compares. ``name`` is what the raw timings are kept under. Where one of the
-        trials fails now, all stay as they were.
+        what was timed in the same rounds compares. ``name`` is what the raw timings are kept under. None where one
+        of them fails while it is timed.
         """
         try:
             with contextlib.ExitStack() as opened:
                 workers: dict[str, Worker] = {}
                 for trial in trials:
-                    workers[trial.name] = worker = opened.enter_context(Worker(self.ground.command))
-                    self._load(worker, trial)
+                    worker = opened.enter_context(Worker(self.ground.command))
+                    with contextlib.suppress(WorkerError):
+                        self._load(worker, trial)
+                        workers[trial.name] = worker
                 samples = self._samples(workers, seconds, never)
         except WorkerError:
-            return list(trials)
+            self._require_baseline()
+            return []
         self._keep(name, samples)
-        return [self._timed(trial, samples) for trial in trials]
+        return [self._timed(trial, samples) for trial in trials if trial.name in workers]
+
+    def _set_back(self, trial: Trial, error: WorkerError) -> Trial:
+        """Return ``trial`` with the setback that ``error`` is, unless the machine that measures is gone."""
+        if error.kind in UNREACHABLE:
+            self._require_baseline()
+        return replace(trial, setback=_setback(error))
+
+    def _require_baseline(self) -> None:
+        """Raise WorkerError where the baseline's own workers do not answer: nothing can be compared any more."""
+        for worker in self._workers:
+            worker.peak_rss_bytes()
 
     def _affordable(self, alone: Samples) -> Ground:
         """Return the ground with as many images as a candidate may be judged by in its part of the time.
@@ -220,12 +236,13 @@ def same_logits(baseline: Logits, candidate: Logits) -> bool:
     return float(np.max(np.abs(baseline - candidate))) <= ROUNDING * float(np.max(np.ptp(baseline, axis=0)))
 
 
-def _settled(name: str) -> Decide:
+def _settled(name: str, confidence: float) -> Decide:
     def decide(samples: Mapping[str, Samples]) -> bool:
         rounds = samples[BASELINE].rounds
         if not is_look(rounds):
             return False
-        ratio = latency_ratio(samples[name].blocks, samples[BASELINE].blocks, confidence=sequential_confidence(rounds))
+        level = sequential_confidence(rounds, confidence)
+        ratio = latency_ratio(samples[name].blocks, samples[BASELINE].blocks, confidence=level)
         return ratio.low > 1 / MIN_SPEEDUP or ratio.high < SETTLED * ratio.low
 
     return decide

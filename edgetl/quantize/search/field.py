@@ -13,7 +13,8 @@ from edgetl.progress import Progress
 from edgetl.quantize.make import Workshop
 from edgetl.quantize.search.choose import Rules
 from edgetl.quantize.search.contest import Contest
-from edgetl.quantize.search.trial import Setback, Trial
+from edgetl.quantize.search.trial import Trial
+from edgetl.quantize.setback import Setback
 from edgetl.recipes import Recipe
 from edgetl.targets import TargetCandidate
 
@@ -63,8 +64,8 @@ class Field:
         return trial
 
     def best(self) -> float:
-        """Return the smallest latency, as a ratio to the baseline's, of what may be chosen; 1 where nothing may."""
-        return min((each.ratio for each in self.trials if self.rules.admit(each)), default=1.0)
+        """Return the smallest latency, as a ratio to the baseline's, of what may be chosen, the baseline among it."""
+        return min([1.0, *(each.ratio for each in self.trials if self.rules.admit(each))])
 
     def race_seconds(self, share: float) -> float:
         """Return how long a race may last that gets ``share`` of the time that is left."""

@@ -16,6 +16,7 @@ def final(field: Field) -> None:
     if not finalists:
         return
     field.progress.step("final race", 0, 1)
-    for trial in field.contest.race("final", finalists, field.race_seconds(1.0)):
+    raced = field.contest.race("final", finalists, field.race_seconds(1.0))
+    for trial in raced:
         field.add(replace(trial, finalist=True))
     field.progress.step("final race", 1, 1)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from edgetl import recipes
 from edgetl.quantize.search.field import Field, with_file
-from edgetl.quantize.search.trial import Setback, Trial
+from edgetl.quantize.search.trial import Trial
+from edgetl.quantize.setback import Setback
 from edgetl.targets import TargetCandidate
 
 # What the phases after it are left of the time: mending, mixing and the final race.
@@ -25,6 +26,9 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
         field.progress.step("try candidates", index, len(candidates))
         recipe = recipes.load(candidate.recipe) if candidate.recipe else None
         trial = Trial(candidate, recipe=recipe)
+        if (same_fate := _same_fate(field, candidate)) is not None:
+            field.add(replace(trial, setback=same_fate))
+            continue
         if (sooner := _sooner(field, candidate)) is not None:
             reason = f"It was not needed: {sooner.name} is as fast as it should be, and keeps its accuracy."
             field.add(replace(trial, setback=Setback("skipped", reason)))
@@ -37,6 +41,13 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
         seconds = field.race_seconds(left / max(field.clock.left, left) / (len(candidates) - index))
         field.add(field.contest.try_out(trial, seconds))
     field.progress.step("try candidates", len(candidates), len(candidates))
+
+
+def _same_fate(field: Field, candidate: TargetCandidate) -> Setback | None:
+    """Return why what ``candidate`` is instead of cannot run here, if so: then it cannot either."""
+    replaced = (candidate.provider, candidate.instead_of)
+    gone = [each.setback for each in field.trials if (each.candidate.provider, each.candidate.recipe) == replaced]
+    return next((each for each in gone if candidate.instead_of and each and each.status == "unavailable"), None)
 
 
 def _sooner(field: Field, candidate: TargetCandidate) -> Trial | None:

@@ -22,6 +22,9 @@ MOST_FLOAT = 0.6
 
 def mend(field: Field) -> None:
     """Add, for the fastest candidates that lose too much, the one with the fewest parts in float that keeps enough."""
+    # Not those that a hopeless candidate was shown, but all that there are.
+    if not provable(len(field.contest.ground.pixels), field.rules.budgets):
+        return
     for trial in _worth_mending(field)[:MOST_MENDED]:
         if field.clock.left <= 0 or trial.ratio > WORTH * field.best():
             return
@@ -29,7 +32,6 @@ def mend(field: Field) -> None:
 
 
 def _worth_mending(field: Field) -> list[Trial]:
-    budgets = field.rules.budgets
     fast = [
         trial
         for trial in field.trials
@@ -38,7 +40,6 @@ def _worth_mending(field: Field) -> list[Trial]:
         and trial.ratio < 1
         and field.workshop.can_be_taken_apart(trial.recipe)
         and not field.rules.admit(trial)
-        and provable(trial.accuracy.images, budgets)
     ]
     return sorted(fast, key=lambda trial: trial.ratio)
 

@@ -16,6 +16,9 @@ ENOUGH = 1.25
 # How long the mixes that teach the model are timed, in parts of the time left, and at most.
 TEACHING_SHARE, TEACHING_S, NEEDED_S = 0.5, 20.0, 12.0
 PROPOSED = 2
+# What a worker takes at the least: its rounds, in seconds; bytes without a network, and copies of a network's file.
+LEAST_WORKER_S, WORKER_BYTES, MODEL_COPIES = 0.95, 150 << 20, 3
+MEMORY_SHARE, FEWEST_BLOCKS = 0.5, 3
 
 
 def mix(field: Field) -> None:
@@ -44,8 +47,11 @@ def _fastest(field: Field, provider: str, *, quantized: bool) -> Trial | None:
 
 def _mix(field: Field, int8: Trial, other: Trial) -> None:
     assert int8.recipe is not None
+    most = _most_blocks(field, other)
+    if most < FEWEST_BLOCKS:
+        return
     _, model = field.workshop.taken_apart(int8.recipe)
-    parts = blocks.blocks(model)
+    parts = blocks.blocks(model, most)
     timed = _teach(field, int8, other, parts)
     if not timed:
         return
@@ -61,15 +67,27 @@ def _mix(field: Field, int8: Trial, other: Trial) -> None:
     field.progress.step("mix int8 and float", len(chosen), len(chosen))
 
 
+def _most_blocks(field: Field, other: Trial) -> int:
+    """Return how many blocks there is time and memory for; each takes two workers."""
+    seconds = min(TEACHING_SHARE * field.clock.left, TEACHING_S)
+    most = min(blocks.MAX_BLOCKS, int(seconds / LEAST_WORKER_S / 2) - 2)
+    memory = field.contest.machine.get("memory_bytes")
+    if isinstance(memory, int) and other.model is not None:
+        each = WORKER_BYTES + MODEL_COPIES * other.model.stat().st_size
+        most = min(most, int(MEMORY_SHARE * memory / each / 2) - 2)
+    return most
+
+
 def _teach(field: Field, int8: Trial, other: Trial, parts: tuple[Block, ...]) -> dict[Mix, float]:
     """Return the latencies of a few mixes, all timed in turns; empty where they could not all be timed."""
     mixes = blocks.first_mixes(len(parts))
     trials = {each: _mixed(field, int8, other, parts, each) if any(each) else other for each in mixes}
     seconds = min(TEACHING_SHARE * field.clock.left, TEACHING_S)
     raced = field.contest.race(f"mixes of {int8.name}", list(trials.values()), seconds)
-    if any(trial.latency is None for trial in raced):
-        return {}
-    return {each: trial.ratio for each, trial in zip(trials, raced, strict=True)}
+    ratios = {trial.name: trial.ratio for trial in raced}
+    timed = {each: ratios[trial.name] for each, trial in trials.items() if trial.name in ratios}
+    # The model has a gain for each block and two constants.
+    return timed if len(timed) >= len(parts) + 2 and mixes[0] in timed else {}
 
 
 def _mixed(field: Field, int8: Trial, other: Trial, parts: tuple[Block, ...], mix: Mix) -> Trial:

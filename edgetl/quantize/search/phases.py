@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edgetl.errors import EdgetlError
 from edgetl.quantize.search.field import Field
 from edgetl.quantize.search.final import final
 from edgetl.quantize.search.listed import try_listed
@@ -22,7 +23,17 @@ def search(field: Field, model: Path, candidates: Sequence[TargetCandidate], tra
     try_listed(field, model, candidates)
     if field.contest.baseline.setback is not None:
         return
-    mend(field)
-    mix(field)
+    _attempt(field, "Leaving parts in float", lambda: mend(field))
+    _attempt(field, "Mixing int8 and float", lambda: mix(field))
     retrain(field, model, trainable)
     final(field)
+
+
+def _attempt(field: Field, what: str, phase: Callable[[], None]) -> None:
+    """Do ``phase``; where a library does not understand the graph, what was found without it holds."""
+    try:
+        phase()
+    except EdgetlError:
+        raise
+    except Exception as error:  # noqa: BLE001 - libraries raise anything for graphs that they do not understand
+        field.progress.remark(f"{what} did not work for this model ({type(error).__name__}: {error}).")

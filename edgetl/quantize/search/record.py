@@ -73,12 +73,13 @@ class Record:
         """Remove files of candidates that are none any more: of mixes that were only timed, of an earlier search."""
         kept = {trial.model for trial in trials}
         for path in (self.folder / CANDIDATES).glob("*"):
-            if path.with_suffix("") not in kept and path not in kept:
+            if path.is_file() and path.with_suffix("") not in kept and path not in kept:
                 path.unlink(missing_ok=True)
 
     def _was_finished(self) -> bool:
         try:
-            return runs.quantized(self.folder).inputs == self.inputs
+            # In this order: to verify half a gigabyte after every trial would take its time.
+            return QuantizeResult.load(self.folder).inputs == self.inputs and bool(runs.quantized(self.folder))
         except RunError:
             return False
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import onnx
 
 from edgetl.graph import metadata
-from edgetl.quantize.make import UNSUITABLE, make
+from edgetl.quantize.make import make
 from edgetl.quantize.search.field import Field, with_file
-from edgetl.quantize.search.trial import Setback, Trial
+from edgetl.quantize.search.standing import provable
+from edgetl.quantize.search.trial import Trial
+from edgetl.quantize.setback import Setback
 
 # Only what would be this much faster than the best so far, and only in a search with this much time left, in seconds,
 # of which training gets that share.
@@ -37,11 +39,16 @@ def retrain(field: Field, model: Path, trainable: Trainable | None) -> None:
     int8 = [each for each in field.trials if each.recipe is not None and each.recipe.precision == "int8"]
     if trainable is None or any(each.accuracy is not None and field.rules.admit(each) for each in int8):
         return
-    able = [each for each in int8 if each.accuracy is not None and each.ratio < WORTH * field.best()]
-    if not able or field.clock.left < NEEDED_S:
+    able = [each for each in int8 if each.ratio < WORTH * field.best() and _onnx(field, each)]
+    images = len(field.contest.ground.pixels)
+    if not able or field.clock.left < NEEDED_S or not provable(images, field.rules.budgets):
         return
     field.progress.remark("No int8 candidate keeps its accuracy: the network is trained for quantization.")
     field.add(_tried(field, model, trainable, min(able, key=lambda trial: trial.ratio)))
+
+
+def _onnx(field: Field, trial: Trial) -> bool:
+    return trial.recipe is not None and field.workshop.can_be_taken_apart(trial.recipe)
 
 
 def _tried(field: Field, model: Path, trainable: Trainable, fastest: Trial) -> Trial:
@@ -54,7 +61,7 @@ def _tried(field: Field, model: Path, trainable: Trainable, fastest: Trial) -> T
             data = make(trained, recipe, field.workshop.images)
         except ImportError as error:
             return with_file(trial, Setback("unavailable", f"Training for quantization needs NNCF ({error})."))
-        except UNSUITABLE as error:
+        except Exception as error:  # noqa: BLE001 - of three libraries; the search goes on without it
             return with_file(trial, Setback("rejected", f"It could not be trained: {type(error).__name__}: {error}."))
     trial = with_file(trial, field.workshop.put(recipe, onnx.load_from_string(data)))
     return field.contest.try_out(trial, field.race_seconds(0.3))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edgetl.device.cores import cores_allowed
 from edgetl.progress import Progress
+from edgetl.quantize.calibration.observe import session
 from edgetl.quantize.pairs import Group, groups, in_float, quantized_nodes
 
 Pixels = NDArray[np.uint8]
@@ -48,13 +46,6 @@ def ranked(errors: Mapping[Group, float]) -> Sequence[Group]:
 
 def logits(model: onnx.ModelProto, pixels: Pixels) -> Logits:
     """Return the logits (n, classes) of uint8 ``pixels`` (n, h, w, 3), computed here by ONNX Runtime."""
-    session: Any = ort.InferenceSession(model.SerializeToString(), _options(), providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: pixels[i : i + 1]})[0] for i in range(len(pixels))])
-
-
-def _options() -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = cores_allowed()
-    options.log_severity_level = 3
-    return options
+    running = session(model)
+    name = running.get_inputs()[0].name
+    return np.concatenate([running.run(None, {name: pixels[i : i + 1]})[0] for i in range(len(pixels))])

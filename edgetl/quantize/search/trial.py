@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from edgetl.measure.accuracy import PairedAccuracy
 from edgetl.measure.statistics import Estimate
+from edgetl.quantize.setback import Setback
 from edgetl.recipes import Recipe
 from edgetl.targets import TargetCandidate
-
-
-@dataclass(frozen=True)
-class Setback:
-    """Why a candidate was not tried to the end: it cannot run here, does not do what it should, or is not needed."""
-
-    status: Literal["rejected", "unavailable", "skipped"]
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from edgetl.measure.accuracy import paired
 from edgetl.measure.statistics import Estimate
 from edgetl.quantize.search.choose import Rules, choose
-from edgetl.quantize.search.trial import Setback, Trial
+from edgetl.quantize.search.trial import Trial
+from edgetl.quantize.setback import Setback
 from edgetl.targets import Budgets, TargetCandidate
 
 RULES = Rules(Budgets(top1_drop=0.01))

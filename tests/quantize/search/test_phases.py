@@ -24,7 +24,8 @@ from edgetl.quantize.search.choose import Rules
 from edgetl.quantize.search.field import Clock, Field
 from edgetl.quantize.search.final import final
 from edgetl.quantize.search.listed import try_listed
-from edgetl.quantize.search.trial import Setback, Trial
+from edgetl.quantize.search.trial import Trial
+from edgetl.quantize.setback import Setback
 from edgetl.recipes import Recipe
 from edgetl.targets import Budgets, TargetCandidate
 from tests.quantize.small import images, network
