@@ -82,6 +82,10 @@ class Ground:
 
     rules: Rules = RULES
 
+    @property
+    def pixels(self) -> range:
+        return range(IMAGES)
+
 
 class Contest:
     """Answers by ``outcome``: lost images and latency ratio of a trial and its file. Remembers what was asked."""
@@ -89,6 +93,7 @@ class Contest:
     def __init__(self, workshop: Workshop, outcome: Outcome) -> None:
         self._workshop, self._outcome = workshop, outcome
         self.ground = Ground()
+        self.machine: dict[str, object] = {}
         self.baseline = Trial(BASELINE, FP32, accuracy=accuracy(0), same_logits=True)
         self.judged: list[str] = []
         self.raced: list[list[str]] = []
@@ -146,6 +151,36 @@ def test_what_loses_too_much_gets_as_few_float_parts_as_will_do() -> None:
     assert kept[0].latency is not None
     assert kept[0].recipe is not None and kept[0].recipe.exclude_nodes
     assert contest.judged.count("cpu-int8-u8s8-minmax-float1") == 2
+
+
+def test_what_was_lost_at_first_sight_is_mended_all_the_same() -> None:
+    """A hopeless candidate is shown a few images only, which by themselves could prove nothing."""
+    state, _ = searched(lambda _, file: (0 if in_int8(file) < 3 else 50, 0.4))
+    trial = first(state)
+    few = [0] * 64
+    state.add(replace(trial, accuracy=paired(few, few, [1] * 20 + few[20:])))
+    mend.mend(state)
+    assert [each.name for each in state.trials if RULES.admit(each)] == ["cpu-int8-u8s8-minmax-float1"]
+
+
+def test_a_mix_that_does_not_load_is_left_out_of_what_teaches() -> None:
+    state, contest = searched(lambda *_: (0, 1.0))
+    first(state)
+    whole = contest.race
+    contest.race = lambda name, trials, seconds: [  # type: ignore[method-assign]
+        trial for trial in whole(name, trials, seconds) if not trial.name.endswith("mix010")
+    ]
+    mix.mix(state)
+    assert contest.raced and not any(trial.setback for trial in state.trials)
+
+
+def test_a_small_board_is_not_filled_with_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "stat", lambda *_: type("Stat", (), {"st_size": 10_000_000})())
+    state, contest = searched(lambda *_: (0, 1.0))
+    contest.machine["memory_bytes"] = 1 << 30
+    first(state)
+    mix.mix(state)
+    assert contest.raced == []
 
 
 def test_nothing_is_mended_that_would_not_win() -> None:
