@@ -43,7 +43,8 @@ from edgetl.measure.bench import BenchSettings, bench
 from edgetl.measure.worker import Worker, local_command
 from edgetl.pixels import iter_pixels
 from edgetl.progress import Silent
-from edgetl.quantize import QuantizeSettings, contest, quantize
+from edgetl.quantize import QuantizeSettings, quantize
+from edgetl.quantize.search import contest, field, phases
 from edgetl.training.finetune import FinetuneSettings, finetune
 from tests.photos import COLOURS, photo
 
@@ -130,6 +131,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(bench_stage, "END_TO_END_IMAGES", 1)
     monkeypatch.setattr(bench_stage, "COLD_STARTS", 1)
     monkeypatch.setattr(contest, "ALONE_S", 0.01)
+    monkeypatch.setattr(contest, "MIN_ROUNDS", 1)
+    monkeypatch.setattr(field, "MAX_RACE_S", 0.01)
+    # What comes after the listed candidates depends on how long something took.
+    for name in ("mend", "mix", "retrain", "final"):
+        monkeypatch.setattr(phases, name, lambda *_: None)
     monkeypatch.setattr(interleave, "WARM_RUNS", 1)
     monkeypatch.setattr(interleave, "MIN_RUNS", 1)
     (tmp_path / "small.toml").write_text(TARGET, encoding="utf-8")
@@ -151,7 +157,7 @@ def test_it_goes_all_the_way(backbone: Backbone, photos: Path, folder: Path) -> 
     assert 0.97 < exported.size_bytes / (4 * parameters) < 1.1
     _computes_what_torch_does(run, tuned, exported, network, backbone)
 
-    quantized = quantize(QuantizeSettings(run, target=str(folder / "small.toml"), time_budget_s=1e-3), Silent())
+    quantized = quantize(QuantizeSettings(run, target=str(folder / "small.toml"), time_budget_s=600.0), Silent())
     baseline, int8 = quantized.candidates
     assert (baseline.sha256, baseline.status) == (exported.sha256, "baseline")
     assert int8.path, int8.reason

@@ -201,3 +201,30 @@ def test_a_scale_to_other_integers_is_not_absorbed() -> None:
 def test_models_for_other_readers_keep_their_operators() -> None:
     quantized = static.quantize(_swished(), recipes.load("s8s8-symmetric"), _batches)
     assert _operators(quantized)["HardSwish"] == 1
+
+
+def _quantized_openvino() -> tuple[Any, Any]:
+    model = _swished()
+    return model, static.quantize(model, recipes.load("u8s8-openvino"), _batches)
+
+
+def test_for_openvino_a_convolution_and_its_function_have_no_pair_in_between() -> None:
+    model, quantized = _quantized_openvino()
+    onnx.checker.check_model(quantized, full_check=True)
+    makers = {name: node.op_type for node in quantized.graph.node for name in node.output}
+    functions = [node for node in quantized.graph.node if node.op_type == "HardSwish"]
+    assert functions and len(functions) == sum(node.op_type == "HardSwish" for node in model.graph.node)
+    assert all(makers[node.input[0]] == "Conv" for node in functions)
+    # What the function gives is quantized for whoever computes next.
+    convolutions = [node for node in quantized.graph.node if node.op_type == "Conv"]
+    assert all(makers[node.input[0]] == "DequantizeLinear" for node in convolutions)
+
+
+def test_the_pairs_that_go_for_openvino_cost_no_accuracy() -> None:
+    model, quantized = _quantized_openvino()
+    with_pairs = static.quantize(
+        model, recipes.load("u8s8-openvino").model_copy(update={"layout": "onnxruntime"}), _batches
+    )
+    expected = _run(model)
+    error, other = (float(np.square(_run(each) - expected).mean()) for each in (quantized, with_pairs))
+    assert 0 < error <= 1.1 * other
