@@ -38,7 +38,7 @@ from edgetl.dataset import Dataset, judging_images
 from edgetl.device.values import Preprocess, SessionSpec
 from edgetl.export import ExportSettings, export
 from edgetl.measure import bench as bench_stage
-from edgetl.measure import interleave, statistics
+from edgetl.measure import interleave, logits, statistics
 from edgetl.measure.bench import BenchSettings, bench
 from edgetl.measure.worker import Worker, local_command
 from edgetl.pixels import iter_pixels
@@ -124,7 +124,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that is gone afterwards, since all of them together are gigabytes, and hasty stages."""
     monkeypatch.setattr(export_stage, "_CHECK_IMAGES", 2)
     # The test itself sends another size.
-    monkeypatch.setattr(export_stage, "_CHECK_BATCHES", (1,))
+    monkeypatch.setattr(logits, "_BATCHES", (1,))
     for module in (bench_stage, statistics):
         monkeypatch.setattr(module, "MIN_ROUNDS", 2)
     monkeypatch.setattr(bench_stage, "END_TO_END_PASSES", 1)
