@@ -80,21 +80,35 @@ def _ready(seed: int) -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(cores_allowed())
     try:
-        with torch.random.fork_rng(devices=[]), quiet(), torch.compiler.set_stance("force_eager"):
+        with torch.random.fork_rng(devices=[]), quiet(), torch.compiler.set_stance("force_eager"), _own_functions():
             torch.manual_seed(seed)
             yield
     finally:
         torch.set_num_threads(threads)
 
 
+@contextlib.contextmanager
+def _own_functions() -> Iterator[None]:
+    """Let NNCF quantize by two functions of torch's own in the meantime.
+
+    Otherwise it compiles C++ for a minute where it can, or takes a reference of ten operations a tensor.
+    """
+    from nncf.torch.quantization import extensions
+
+    own = SimpleNamespace(Quantize_forward=_rounded, Quantize_backward=_passed)
+    loader = extensions.QuantizedFunctionsCPULoader
+    before = loader.__dict__["load"]
+    loader.load = classmethod(lambda _: own)
+    try:
+        yield
+    finally:
+        loader.load = before
+
+
 def _quantized(network: nn.Module, images: Sequence[Path], preprocess: Preprocess) -> Any:
     """Return a copy of ``network``, as ``network`` of a module, with fake quantizers whose ranges fit the images."""
     import nncf
-    from nncf.torch.quantization import extensions
 
-    # Otherwise it compiles C++ for a minute where it can, or takes a reference of ten operations a tensor.
-    own = SimpleNamespace(Quantize_forward=_rounded, Quantize_backward=_passed)
-    extensions.QuantizedFunctionsCPULoader.load = classmethod(lambda _: own)
     chosen = [images[place] for place in np.linspace(0, len(images) - 1, min(RANGED, len(images)), dtype=int)]
     inputs = [_normalized(pixels, preprocess) for _, pixels in iter_pixels(chosen, preprocess, batch=1)]
     return nncf.quantize(

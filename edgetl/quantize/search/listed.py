@@ -15,13 +15,15 @@ from edgetl.targets import TargetCandidate
 
 # What the phases after it are left of the time: mending, mixing and the final race.
 SHARE = 0.7
+# A candidate is begun where this part of the time that the longest took is left.
+SURE_OF = 0.5
 # Latencies of which the larger is at most this many times the smaller are alike: accuracy is then worth no more tries.
 ALIKE = 1.05
 
 
 def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate]) -> None:
     """Try each of ``candidates``; one that the time does not reach is listed as such. ``model`` is the fp32 file."""
-    end = field.clock.share(SHARE)
+    end, longest = field.clock.share(SHARE), 0.0
     for index, candidate in enumerate(candidates):
         field.progress.step("try candidates", index, len(candidates))
         recipe = recipes.load(candidate.recipe) if candidate.recipe else None
@@ -33,13 +35,15 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
             reason = f"It was not needed: {sooner.name} is as fast as it should be, and keeps its accuracy."
             field.add(replace(trial, setback=Setback("skipped", reason)))
             continue
-        left = end - time.monotonic()
-        if left <= 0:
+        start = time.monotonic()
+        left = end - start
+        if left <= 0 or left < SURE_OF * longest:
             field.add(trial)
             continue
         trial = with_file(trial, field.workshop.make(recipe) if recipe else model)
         seconds = field.race_seconds(left / max(field.clock.left, left) / (len(candidates) - index))
         field.add(field.contest.try_out(trial, seconds))
+        longest = max(longest, time.monotonic() - start)
     field.progress.step("try candidates", len(candidates), len(candidates))
 
 
