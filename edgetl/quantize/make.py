@@ -52,6 +52,10 @@ class Workshop:
             self._made[key] = self._try(recipe)
         return self._made[key]
 
+    def has(self, recipe: Recipe) -> bool:
+        """Return whether `make` has the recipe's file, or the reason why there is none, without any work."""
+        return self.made_from(recipe) in self._made
+
     def made_from(self, recipe: Recipe) -> str:
         """Return the hash of all that decides the recipe's file."""
         return runs.digest(self._digest, self._hashes[: recipe.samples], _plain(recipe))

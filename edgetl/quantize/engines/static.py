@@ -37,8 +37,8 @@ _TYPES: Mapping[str, QuantType] = {"uint8": QuantType.QUInt8, "int8": QuantType.
 QUANTIZATION_REWRITES: tuple[Rewrite, ...] = (hard_sigmoid, hard_swish)
 
 _CHECK_BATCHES = 2
-# Of four images each.
-_FEW_BATCHES = 12
+# Of four images each: for means over images, and to tell one way to range from another.
+_FEW_BATCHES, _COMPARED_BATCHES = 12, 5
 
 # TensorRT reads float weights with a Q/DQ pair of their own, one pair for each reader, and float biases.
 _LAYOUTS: Mapping[str, Mapping[str, Any]] = {
@@ -68,8 +68,8 @@ def _least_error(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx
     made = [insert_pairs(model, recipe, ranges) for ranges in by_method.values()]
     if len(made) == 1:
         return made[0]
-    expected = _first_logits(model, images, _FEW_BATCHES)
-    errors = [float(np.mean((_first_logits(each, images, _FEW_BATCHES) - expected) ** 2)) for each in made]
+    expected = _first_logits(model, images, _COMPARED_BATCHES)
+    errors = [float(np.mean((_first_logits(each, images, _COMPARED_BATCHES) - expected) ** 2)) for each in made]
     return made[int(np.argmin(errors))]
 
 

@@ -15,7 +15,7 @@ from edgetl.targets import TargetCandidate
 
 # What the phases after it are left of the time: mending, mixing and the final race.
 SHARE = 0.7
-# A candidate is begun where this part of the time that the longest took is left.
+# A file is begun to be made where this part of the time that the longest candidate took is left.
 SURE_OF = 0.5
 # Latencies of which the larger is at most this many times the smaller are alike: accuracy is then worth no more tries.
 ALIKE = 1.05
@@ -37,7 +37,8 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
             continue
         start = time.monotonic()
         left = end - start
-        if left <= 0 or left < SURE_OF * longest:
+        made = recipe is None or field.workshop.has(recipe)
+        if left <= 0 or (not made and left < SURE_OF * longest):
             field.add(trial)
             continue
         trial = with_file(trial, field.workshop.make(recipe) if recipe else model)

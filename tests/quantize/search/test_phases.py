@@ -65,6 +65,9 @@ class Workshop:
     def make(self, recipe: Recipe) -> Path:
         return Path(f"{recipe.name}.onnx")
 
+    def has(self, recipe: Recipe) -> bool:
+        return recipe.name in self.files
+
     def can_be_taken_apart(self, recipe: Recipe) -> bool:
         return recipe.engine == "onnxruntime"
 
