@@ -41,7 +41,7 @@ def require_known(providers: Sequence[str]) -> None:
 
 def _everything_on(provider: str, quantized: QuantizeResult) -> list[Candidate]:
     # OpenVINO's own format is for nothing else.
-    files = {each.path: each for each in reversed(quantized.candidates) if each.path.endswith(".onnx")}
+    files = {each.path: each for each in reversed(quantized.candidates) if each.path and not each.path.endswith(".zip")}
     asked = {
         "provider": provider,
         "status": "accepted",

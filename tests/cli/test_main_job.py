@@ -121,7 +121,7 @@ def test_the_choice_is_a_candidate_and_every_other_has_its_reason(job: Mapping[s
     quantized = job["quantize"].json
     statuses = {each["name"]: each["status"] for each in quantized["candidates"]}
     assert statuses[quantized["chosen"]] in ("chosen", "baseline")
-    assert set(statuses.values()) <= {"baseline", "chosen", "accepted", "rejected", "unavailable"}
+    assert set(statuses.values()) <= {"baseline", "chosen", "accepted", "rejected", "unavailable", "skipped"}
     assert all(each["reason"].endswith((".", "?")) for each in quantized["candidates"])
 
 
