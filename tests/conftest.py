@@ -10,8 +10,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# Where tests are started in the background of a script, Ctrl-C is ignored, and so it would be by every command that they
-# start and interrupt.
+# Where tests are started in the background of a script, Ctrl-C is ignored, and so it would be by every command that
+# they start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
