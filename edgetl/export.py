@@ -20,7 +20,7 @@ from edgetl.errors import DataError, ExportError
 from edgetl.files import replacing, sha256_file
 from edgetl.graph.from_torch import OPSET, export_module
 from edgetl.measure.logits import ROUNDING_TOLERANCE, difference, runner_logits
-from edgetl.pixels import iter_pixels
+from edgetl.pixels import iter_pixels, normalized
 from edgetl.progress import Progress
 
 if TYPE_CHECKING:
@@ -132,12 +132,10 @@ def torch_logits(
     """Return torch's logits (n, classes) for uint8 ``pixels`` (n, h, w, 3), computed in the module's ``dtype``."""
     import torch
 
-    mean, std = (np.asarray(each, dtype) for each in (preprocess.mean, preprocess.std))
     parts = []
     with torch.inference_mode():
         for batch in np.array_split(pixels, max(1, len(pixels) // 8)):
-            normalized = ((batch.astype(dtype) / 255 - mean) / std).transpose(0, 3, 1, 2)
-            parts.append(module(torch.from_numpy(np.ascontiguousarray(normalized))).numpy())
+            parts.append(module(torch.from_numpy(normalized(batch, preprocess, dtype))).numpy())
     return np.concatenate(parts)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,14 @@ def iter_pixels(
         finally:
             # Leaving early (an error, Ctrl-C) must not wait for images that nobody will look at.
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def normalized(
+    pixels: Pixels, preprocess: Preprocess, dtype: type[np.floating[Any]] = np.float32
+) -> NDArray[np.floating[Any]]:
+    """Return uint8 ``pixels`` (n, h, w, 3) as a float network takes them: (n, 3, h, w), ``(x / 255 - mean) / std``."""
+    mean, std = (np.asarray(each, dtype) for each in (preprocess.mean, preprocess.std))
+    return np.ascontiguousarray(((pixels.astype(dtype) / 255 - mean) / std).transpose(0, 3, 1, 2))
 
 
 def _pixels(path: Path, preprocess: Preprocess) -> Pixels:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgetl import __version__
 from edgetl import run as runs
@@ -29,7 +28,7 @@ from edgetl.measure.accuracy import predictions
 from edgetl.measure.loading import load
 from edgetl.measure.logits import difference, runner_logits
 from edgetl.measure.worker import Worker, local_command
-from edgetl.pixels import Pixels, iter_pixels
+from edgetl.pixels import iter_pixels, normalized
 from edgetl.progress import Progress
 
 if TYPE_CHECKING:
@@ -136,11 +135,11 @@ def _require_own_folder(settings: AdoptSettings, folder: Path) -> None:
     """Refuse a folder whose files are someone else's: a trained run's, or the model itself."""
     require_place(folder)
     if (folder / FinetuneResult.FILE).exists():
-        raise RunError(f"{folder} is the run of a training. Choose another folder with --out.")
+        raise RunError(f"{folder} is the run of a training. Choose another folder with --run.")
     if (folder / FILE).exists() and not (folder / ExportResult.FILE).exists():
-        raise RunError(f"{folder} holds a {FILE} that edgetl did not write. Choose another folder with --out.")
+        raise RunError(f"{folder} holds a {FILE} that edgetl did not write. Choose another folder with --run.")
     if (folder / FILE).exists() and settings.model.exists() and (folder / FILE).samefile(settings.model):
-        raise RunError(f"{settings.model} is this run's own model. Choose another folder with --out.")
+        raise RunError(f"{settings.model} is this run's own model. Choose another folder with --run.")
 
 
 def _preprocess(settings: AdoptSettings, source: Source) -> Preprocess:
@@ -241,7 +240,7 @@ def _compare(
     step = max(1, len(found.images) // CHECKED_IMAGES)
     paths = [Path(found.root) / image.path for image in found.images[::step][:CHECKED_IMAGES]]
     pixels = np.concatenate([each for _, each in iter_pixels(paths, preprocess)])
-    expected = original.logits(_normalized(pixels, preprocess), output.name)
+    expected = original.logits(normalized(pixels, preprocess), output.name)
     gap, allowed = difference(runner_logits(path, pixels), expected)
     if not gap <= allowed:
         raise ExportError(
@@ -249,12 +248,6 @@ def _compare(
             f"{allowed:.2g}), so it was not written. Please report this."
         )
     return gap, allowed
-
-
-def _normalized(pixels: Pixels, preprocess: Preprocess) -> NDArray[np.float32]:
-    mean, std = (np.asarray(each, np.float32) for each in (preprocess.mean, preprocess.std))
-    normalized = (pixels.astype(np.float32) / 255 - mean) / std
-    return normalized.transpose(0, 3, 1, 2).astype(np.float32, copy=False)
 
 
 def _dataset(

@@ -48,6 +48,7 @@ Examples:
 @option(FOREIGN, "--std", type=float, nargs=3, help="Deviation of each channel. [default: ImageNet's]")
 @option(FOREIGN, "--resize", type=click.IntRange(1), metavar="N", help="Short side before the crop, in pixels.")
 @option(FOREIGN, "--crop", type=click.IntRange(1), metavar="N", help="Side of the centre crop. [default: the input's]")
+@option(FOREIGN, "--interpolation", help="How its images are resized: bilinear, bicubic, ... [default: bilinear]")
 @options.json
 def quantize(model: Path | None, run: Path | None, explain: bool, as_json: bool, **given: Any) -> None:
     """Make the candidates for a target and choose the fastest that provably keeps its accuracy.
@@ -72,7 +73,7 @@ def _folder(model: Path | None, run: Path | None, given: dict[str, Any], progres
     from edgetl import run as runs
     from edgetl.errors import UsageError
 
-    foreign = ("calibration", "labels", "mean", "std", "resize", "crop")
+    foreign = ("calibration", "labels", "mean", "std", "resize", "crop", "interpolation")
     if model is None:
         named = next((name for name in foreign if given[name] is not None), None)
         if named is not None:

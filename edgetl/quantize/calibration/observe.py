@@ -190,9 +190,14 @@ def _readers(graph: onnx.GraphProto) -> dict[str, int]:
     return count
 
 
-def session(model: onnx.ModelProto) -> Any:
-    """Return an ONNX Runtime session of ``model`` in this process, on all cores that it may use."""
+def session(model: onnx.ModelProto, *, optimized: bool = True) -> Any:
+    """Return an ONNX Runtime session of ``model`` in this process, on all cores that it may use.
+
+    Where it is not ``optimized``, every tensor of the graph keeps existing.
+    """
     options = ort.SessionOptions()
+    if not optimized:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = cores_allowed()
     options.log_severity_level = 3
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from edgetl.artifacts import Interval
-from edgetl.device.cores import cores_allowed
 from edgetl.progress import Progress
+from edgetl.quantize.calibration.observe import session
 
 Array = NDArray[Any]
 STEP = "compare node by node"
@@ -105,8 +104,4 @@ def _opened(model: onnx.ModelProto, names: Iterable[str]) -> Any:
     missing = [name for name in dict.fromkeys(names) if name not in given]
     for name in missing:
         opened.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = cores_allowed()
-    options.log_severity_level = 3
-    return ort.InferenceSession(opened.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session(opened, optimized=False)

@@ -63,7 +63,9 @@ def _mix(field: Field, int8: Trial, other: Trial) -> None:
         if field.clock.left <= 0:
             return
         field.progress.step("mix int8 and float", number, len(chosen))
-        field.add(field.contest.try_out(_mixed(field, int8, other, parts, each), field.race_seconds(0.2)))
+        mixed = _mixed(field, int8, other, parts, each)
+        if mixed is not int8:
+            field.add(field.contest.try_out(mixed, field.race_seconds(0.2)))
     field.progress.step("mix int8 and float", len(chosen), len(chosen))
 
 

@@ -138,6 +138,13 @@ def in_int8(file: onnx.ModelProto | None) -> int:
     return 0 if file is None else sum("conv" in name or "gemm" in name for name in quantized_nodes(file))
 
 
+def islands(_: Trial, file: onnx.ModelProto | None) -> tuple[int, float]:
+    """The first block is faster in int8, the others slower: int8 as a whole is no faster than float."""
+    quantized = set(quantized_nodes(file)) if file is not None else set()
+    gains = {"conv_1": -0.3, "conv_2": +0.3, "gemm": +0.1}
+    return 0, 1.0 + sum(gain for name, gain in gains.items() if name in quantized)
+
+
 def test_what_loses_too_much_gets_as_few_float_parts_as_will_do() -> None:
     # Each part in int8 loses 6 of 500 images: with two of three it is 12, with one 6, and 10 are allowed as seen.
     state, contest = searched(lambda trial, file: (6 * in_int8(file), 0.4 + 0.1 * (3 - in_int8(file))))
@@ -153,7 +160,7 @@ def test_what_loses_too_much_gets_as_few_float_parts_as_will_do() -> None:
     assert [trial.name for trial in kept] == ["cpu-int8-u8s8-minmax-float1"]
     assert kept[0].latency is not None
     assert kept[0].recipe is not None and kept[0].recipe.exclude_nodes
-    assert contest.judged.count("cpu-int8-u8s8-minmax-float1") == 2
+    assert contest.judged.count("cpu-int8-u8s8-minmax-float1") == 1
 
 
 def test_what_was_lost_at_first_sight_is_mended_all_the_same() -> None:
@@ -167,14 +174,15 @@ def test_what_was_lost_at_first_sight_is_mended_all_the_same() -> None:
 
 
 def test_a_mix_that_does_not_load_is_left_out_of_what_teaches() -> None:
-    state, contest = searched(lambda *_: (0, 1.0))
+    state, contest = searched(islands)
     first(state)
     whole = contest.race
     contest.race = lambda name, trials, seconds: [  # type: ignore[method-assign]
         trial for trial in whole(name, trials, seconds) if not trial.name.endswith("mix010")
     ]
     mix.mix(state)
-    assert contest.raced and not any(trial.setback for trial in state.trials)
+    # From what is left the best mix is found all the same.
+    assert min(state.trials, key=lambda trial: trial.ratio).name == "cpu-int8-u8s8-minmax-mix100"
 
 
 def test_a_small_board_is_not_filled_with_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,14 +212,7 @@ def test_where_the_images_could_prove_nothing_anyway_nothing_is_mended(monkeypat
 
 
 def test_islands_lead_to_the_mix_that_is_measured_fastest() -> None:
-    """The first block is faster in int8, the others slower: int8 as a whole is no faster than float."""
-
-    def outcome(_: Trial, file: onnx.ModelProto | None) -> tuple[int, float]:
-        quantized = set(quantized_nodes(file)) if file is not None else set()
-        gains = {"conv_1": -0.3, "conv_2": +0.3, "gemm": +0.1}
-        return 0, 1.0 + sum(gain for name, gain in gains.items() if name in quantized)
-
-    state, contest = searched(outcome)
+    state, contest = searched(islands)
     first(state)
     mix.mix(state)
     best = min(state.trials, key=lambda trial: trial.ratio)
