@@ -16,7 +16,7 @@ from typing import Protocol
 
 # A visit lasts about this long for the slowest variant: long enough to hold quiet moments, short against drifts.
 VISIT_NS = 60_000_000
-MIN_RUNS, MAX_RUNS = 3, 60
+MIN_RUNS, MAX_RUNS = 1, 60
 
 WARM_RUNS = 5
 WARM_TOLERANCE = 0.02

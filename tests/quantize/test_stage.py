@@ -167,10 +167,10 @@ def test_calibration_selection_and_judging_share_no_image(
 def _interrupt_at_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Contest.try_out
 
-    def try_out(self: Contest, trial: Any, seconds: float) -> Any:
+    def try_out(self: Contest, trial: Any, *rest: Any) -> Any:
         if trial.candidate.provider == "cuda":
             raise KeyboardInterrupt
-        return real(self, trial, seconds)
+        return real(self, trial, *rest)
 
     monkeypatch.setattr(Contest, "try_out", try_out)
 

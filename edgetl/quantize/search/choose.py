@@ -79,7 +79,8 @@ def _on_baseline(baseline: Trial, trials: Sequence[Trial], winner: Trial | None,
     if winner is not None:
         keeps = "and provably keeps its accuracy" if standing(winner, rules.budgets) == "kept" else "but unproven"
         return Choice("baseline", f"{winner.name} is {_ratio(winner)} as fast {keeps}.")
-    doubtful = [each for each in trials if standing(each, rules.budgets) == "unproven" and _surely_faster(each)]
+    judged = [each for each in trials if each.accuracy is not None and _surely_faster(each)]
+    doubtful = [each for each in judged if standing(each, rules.budgets) == "unproven"]
     if not doubtful:
         return Choice("baseline", "It stays chosen: no candidate that keeps its accuracy is faster beyond the noise.")
     best = min(doubtful, key=lambda trial: trial.ratio)
@@ -95,7 +96,7 @@ def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
     if trial.setback is not None:
         return Choice(trial.setback.status, trial.setback.reason)
     if trial.accuracy is None:
-        return Choice("unavailable", "It was not tried: the time was over.")
+        return _on_unjudged(trial, winner)
     found = standing(trial, rules.budgets)
     timed = "" if trial.latency is None else f" It is {_ratio(trial)} as fast as fp32."
     if found == "lost":
@@ -112,7 +113,24 @@ def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
         return Choice(
             "accepted", f"It is {_ratio(trial)} as fast as fp32, but {winner.name} is {_ratio(winner)}.{doubt}"
         )
-    return Choice("rejected", f"It is not faster than fp32 beyond the noise: {_ratio(trial)} as fast.")
+    return Choice("rejected", _no_faster(trial))
+
+
+def _on_unjudged(trial: Trial, winner: Trial | None) -> Choice:
+    if trial.latency is None:
+        return Choice("unavailable", "It was not tried: the time was over.")
+    if not _surely_faster(trial):
+        return Choice("rejected", _no_faster(trial))
+    if winner is None:
+        return Choice("unavailable", f"It is {_ratio(trial)} as fast as fp32, but was not judged: the time was over.")
+    return Choice(
+        "skipped",
+        f"It is {_ratio(trial)} as fast as fp32, but {winner.name} is {_ratio(winner)}: it was not judged.",
+    )
+
+
+def _no_faster(trial: Trial) -> str:
+    return f"It is not faster than fp32 beyond the noise: {_ratio(trial)} as fast."
 
 
 def _loss(accuracy: PairedAccuracy, rules: Rules) -> str:

@@ -1,9 +1,13 @@
-"""Trying candidates against the fp32 baseline: first their accuracy on the same images, then their speed in turns."""
+"""Trying candidates against the fp32 baseline: first their speed, in turns, then their accuracy on the same images.
+
+Speed comes first since a few seconds tell it, and what is slower than what is known to keep its accuracy need not be
+judged. Answers do not depend on the number of threads, so judging takes all cores of the machine that measures.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +22,6 @@ from edgetl.measure.loading import load
 from edgetl.measure.statistics import is_look, latency_ratio, quantile, sequential_confidence, widen
 from edgetl.measure.worker import Worker
 from edgetl.quantize.search.choose import MIN_SPEEDUP, Rules
-from edgetl.quantize.search.standing import standing
 from edgetl.quantize.search.trial import Trial
 from edgetl.quantize.setback import Setback
 from edgetl.targets import TargetCandidate
@@ -78,13 +81,14 @@ class Contest:
     def __enter__(self) -> Contest:
         try:
             workers = [self._open.enter_context(Worker(self.ground.command)) for _ in (BASELINE, TWIN)]
-            self.machine = workers[0].hello.machine
+            self.machine, self._cores = workers[0].hello.machine, workers[0].hello.cores
             for worker in workers:
-                self._load(worker, self.baseline)
+                self._load(worker, self.baseline, self.ground.threads)
             self._workers = workers
             alone = interleave({BASELINE: workers[0]}, time_budget_s=ALONE_S, min_rounds=2)
             self.ground = self._affordable(alone[BASELINE])
-            self._logits = workers[0].logits(self.ground.pixels)
+            with self._judging(self.baseline, workers[0]) as worker:
+                self._logits = worker.logits(self.ground.pixels)
             answers = predictions(self._logits)
             own = paired(self.ground.labels, answers, answers, confidence=self.ground.rules.budgets.confidence)
             self.baseline = replace(
@@ -110,33 +114,32 @@ class Contest:
         if trial.setback is not None or self.baseline.setback is not None:
             return self._without_baseline(trial)
         try:
-            with Worker(self.ground.command) as worker:
-                self._load(worker, trial)
+            with self._judging(trial, None) as worker:
                 return self._judged(trial, worker)
         except WorkerError as error:
             return self._set_back(trial, error)
 
-    def try_out(self, trial: Trial, seconds: float) -> Trial:
-        """Return ``trial`` with its accuracy and its latency, timed for about ``seconds`` (not at all for 0).
+    def try_out(self, trial: Trial, seconds: float, best: float = 1.0) -> Trial:
+        """Return ``trial`` with its latency, timed for about ``seconds``, and with its accuracy where that matters.
 
-        A candidate of the fp32 file that loses accuracy is not timed. A quantized one is: how fast it is decides
-        whether it is worth being mended.
+        It does not where the candidate is slower, beyond the noise, than ``best``: the latency, as a ratio to the
+        baseline's, of what is known to keep its accuracy.
         """
         if trial.setback is not None or self.baseline.setback is not None:
             return self._without_baseline(trial)
         try:
             with Worker(self.ground.command) as worker:
-                self._load(worker, trial)
-                trial = self._judged(trial, worker)
-                hopeless = trial.recipe is None and standing(trial, self.ground.rules.budgets) == "lost"
-                if seconds <= 0 or hopeless:
-                    return trial
+                self._load(worker, trial, self.ground.threads)
                 confidence = self.ground.rules.budgets.confidence
                 samples = self._samples({trial.name: worker}, seconds, _settled(trial.name, confidence))
+                self._keep(trial.name, samples)
+                trial = self._timed(trial, samples)
+                if trial.latency is not None and trial.latency.low > best:
+                    return trial
+                with self._judging(trial, worker) as judge:
+                    return self._judged(trial, judge)
         except WorkerError as error:
             return self._set_back(trial, error)
-        self._keep(trial.name, samples)
-        return self._timed(trial, samples)
 
     def race(self, name: str, trials: Sequence[Trial], seconds: float) -> list[Trial]:
         """Return those of ``trials`` that run, with their latencies timed again, all in turns for about ``seconds``.
@@ -151,7 +154,7 @@ class Contest:
                 for trial in trials:
                     worker = opened.enter_context(Worker(self.ground.command))
                     with contextlib.suppress(WorkerError):
-                        self._load(worker, trial)
+                        self._load(worker, trial, self.ground.threads)
                         workers[trial.name] = worker
                 samples = self._samples(workers, seconds, never)
         except WorkerError:
@@ -196,12 +199,22 @@ class Contest:
         reason = f"Its baseline, {self.baseline.name}, cannot run here."
         return replace(trial, setback=Setback("unavailable", reason))
 
-    def _load(self, worker: Worker, trial: Trial) -> None:
+    def _load(self, worker: Worker, trial: Trial, threads: int) -> None:
         wanted = trial.candidate
         if trial.model is None:
             raise MeasureError(f"There is no model file of {wanted.name} to measure.")
-        load(worker, trial.model, wanted.provider, wanted.precision, self.ground.threads)
+        load(worker, trial.model, wanted.provider, wanted.precision, threads)
         worker.set_input(self.ground.pixels[:1])
+
+    @contextlib.contextmanager
+    def _judging(self, trial: Trial, timed: Worker | None) -> Iterator[Worker]:
+        """Yield a worker with ``trial`` on all cores: the one that it was ``timed`` in, if that has them all."""
+        if timed is not None and (self.ground.threads or self._cores) >= self._cores:
+            yield timed
+            return
+        with Worker(self.ground.command) as worker:
+            self._load(worker, trial, 0)
+            yield worker
 
     def _judged(self, trial: Trial, worker: Worker) -> Trial:
         """Return ``trial`` with its accuracy; one that is lost for sure does not see all images."""

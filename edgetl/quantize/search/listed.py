@@ -17,6 +17,7 @@ from edgetl.targets import TargetCandidate
 SHARE = 0.7
 # A file is begun to be made where this part of the time that the longest candidate took is left.
 SURE_OF = 0.5
+MAX_GLANCE_S = 3.0
 # Latencies of which the larger is at most this many times the smaller are alike: accuracy is then worth no more tries.
 ALIKE = 1.05
 
@@ -43,7 +44,8 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
             continue
         trial = with_file(trial, field.workshop.make(recipe) if recipe else model)
         seconds = field.race_seconds(left / max(field.clock.left, left) / (len(candidates) - index))
-        field.add(field.contest.try_out(trial, seconds))
+        # Only what may be chosen is timed longer, side by side, in the end.
+        field.add(field.contest.try_out(trial, min(seconds, MAX_GLANCE_S), field.best()))
         longest = max(longest, time.monotonic() - start)
     field.progress.step("try candidates", len(candidates), len(candidates))
 

@@ -30,11 +30,17 @@ def mix(field: Field) -> None:
         # The other half of a mix is float: nothing can be faster than the better half everywhere, by far.
         if min(int8.ratio, other.ratio) > ENOUGH * field.best() or field.clock.left < NEEDED_S:
             continue
-        _mix(field, int8, other)
+        if int8.accuracy is None:
+            int8 = field.add(field.contest.judge(int8))
+        if field.rules.admit(int8):
+            _mix(field, int8, other)
 
 
 def _fastest(field: Field, provider: str, *, quantized: bool) -> Trial | None:
-    """Return the fastest admitted trial on ``provider``: an int8 one that can be taken apart, or a float one."""
+    """Return the fastest trial on ``provider`` that is admitted or was too slow to be judged.
+
+    It is an int8 one that can be taken apart, or a float one.
+    """
     # By definition as fast as itself.
     baseline = replace(field.contest.baseline, latency=Estimate(1.0, 1.0, 1.0, 1.0))
     rivals = [each for each in (baseline, *field.trials) if each.candidate.provider == provider]
@@ -42,7 +48,8 @@ def _fastest(field: Field, provider: str, *, quantized: bool) -> Trial | None:
         able = [each for each in rivals if each.recipe is not None and field.workshop.can_be_taken_apart(each.recipe)]
     else:
         able = [each for each in rivals if each.recipe is None]
-    return min((each for each in able if field.rules.admit(each)), key=lambda each: each.ratio, default=None)
+    open_ones = (each for each in able if each.latency and (each.accuracy is None or field.rules.admit(each)))
+    return min(open_ones, key=lambda each: each.ratio, default=None)
 
 
 def _mix(field: Field, int8: Trial, other: Trial) -> None:
@@ -65,7 +72,7 @@ def _mix(field: Field, int8: Trial, other: Trial) -> None:
         field.progress.step("mix int8 and float", number, len(chosen))
         mixed = _mixed(field, int8, other, parts, each)
         if mixed is not int8:
-            field.add(field.contest.try_out(mixed, field.race_seconds(0.2)))
+            field.add(field.contest.try_out(mixed, field.race_seconds(0.2), field.best()))
     field.progress.step("mix int8 and float", len(chosen), len(chosen))
 
 

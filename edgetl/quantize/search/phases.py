@@ -11,6 +11,7 @@ from edgetl.quantize.search.final import final
 from edgetl.quantize.search.listed import try_listed
 from edgetl.quantize.search.mend import mend
 from edgetl.quantize.search.mix import mix
+from edgetl.quantize.search.rest import judge_rest
 from edgetl.quantize.search.retrain import Trainable, retrain
 from edgetl.targets import TargetCandidate
 
@@ -27,6 +28,7 @@ def search(field: Field, model: Path, candidates: Sequence[TargetCandidate], tra
     _attempt(field, "Mixing int8 and float", lambda: mix(field))
     retrain(field, model, trainable)
     final(field)
+    judge_rest(field)
 
 
 def _attempt(field: Field, what: str, phase: Callable[[], None]) -> None:

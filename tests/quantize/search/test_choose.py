@@ -109,6 +109,17 @@ def test_what_was_not_timed_is_not_chosen() -> None:
     assert statuses["cuda-fp32"] == "unavailable"
 
 
+def test_what_was_too_slow_to_be_judged_says_so_and_is_not_chosen() -> None:
+    winner = _trial("openvino", (0.40, 0.41, 0.42))
+    unjudged = replace(_trial("cuda", (0.60, 0.61, 0.62)), accuracy=None)
+    choice = choose(BASELINE, [winner, unjudged], RULES)["cuda-fp32"]
+    assert choice.status == "skipped"
+    assert "but openvino-fp32 is 2.44 times" in choice.reason and choice.reason.endswith("it was not judged.")
+    assert _statuses(unjudged)["cuda-fp32"] == "unavailable"
+    slower = replace(_trial("cuda", (1.1, 1.2, 1.3)), accuracy=None)
+    assert _statuses(winner, slower)["cuda-fp32"] == "rejected"
+
+
 def test_every_reason_is_a_sentence() -> None:
     trials = [_trial("openvino", (0.4, 0.5, 0.6), images=40), _trial("cuda", (0.4, 0.5, 0.6), lost=90)]
     for choice in choose(BASELINE, trials, RULES).values():

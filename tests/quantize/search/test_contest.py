@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgetl import recipes
 from edgetl.errors import WorkerError
-from edgetl.measure.worker import local_command
+from edgetl.measure import loading
+from edgetl.measure.worker import Worker, local_command
+from edgetl.quantize.search import contest as contests
 from edgetl.quantize.search.choose import Rules, choose
 from edgetl.quantize.search.contest import Contest, Ground, same_logits
 from edgetl.quantize.search.standing import standing
@@ -22,7 +23,6 @@ from edgetl.targets import Budgets, TargetCandidate
 BASELINE = TargetCandidate(provider="fake")
 INT8 = TargetCandidate(provider="fake", precision="int8", recipe="u8s8-minmax")
 RULES = Rules(Budgets(top1_drop=0.05))
-RECIPE = recipes.load("u8s8-minmax")
 MS = 1_000_000
 
 
@@ -62,19 +62,38 @@ def test_int8_that_is_slower_leaves_fp32_chosen(tmp_path: Path) -> None:
     assert "0.77 times" in choices[INT8.name].reason
 
 
-def test_a_candidate_of_the_fp32_file_that_loses_accuracy_is_not_timed(tmp_path: Path) -> None:
-    _, trial = _tried(tmp_path, flips=0.5)
-    assert trial.accuracy is not None
-    assert trial.accuracy.drop > 0.2
-    assert trial.latency is None
-
-
-def test_a_recipe_that_loses_accuracy_is_timed_since_it_may_be_mended(tmp_path: Path) -> None:
+def test_what_is_slower_than_the_best_is_timed_and_not_judged(tmp_path: Path) -> None:
     model = _script(tmp_path / "model.json", latency_ns=[10 * MS])
     with Contest(BASELINE, model, _ground(), 60.0) as contest:
-        lossy = _script(tmp_path / "candidate.json", latency_ns=[5 * MS], flips=0.5)
-        trial = contest.try_out(Trial(INT8, lossy, RECIPE), 2.0)
+        script = _script(tmp_path / "candidate.json", latency_ns=[5 * MS])
+        slower, faster = (contest.try_out(Trial(INT8, script), 2.0, best) for best in (0.4, 0.6))
+    assert slower.latency is not None and slower.latency.value == pytest.approx(0.5)
+    assert slower.accuracy is None
+    assert faster.accuracy is not None
+
+
+def test_a_candidate_that_loses_accuracy_is_timed_since_it_may_be_mended(tmp_path: Path) -> None:
+    _, trial = _tried(tmp_path, flips=0.5)
+    assert trial.accuracy is not None and trial.accuracy.drop > 0.2
     assert trial.latency is not None and trial.latency.value == pytest.approx(0.5)
+
+
+def test_judging_takes_all_cores_whatever_number_of_threads_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[int] = []
+
+    def load(worker: Worker, model: Path, provider: str, precision: str, threads: int) -> None:
+        loaded.append(threads)
+        loading.load(worker, model, provider, precision, threads)
+
+    monkeypatch.setattr(contests, "load", load)
+    model = _script(tmp_path / "model.json")
+    with Contest(BASELINE, model, _ground(), 60.0) as contest:
+        cores = contest._cores
+        contest.try_out(Trial(INT8, _script(tmp_path / "a.json", latency_ns=[500_000])), 0.5)
+    # Two of the baseline and the candidate are timed with one thread, both are judged with all.
+    assert loaded == ([1, 1, 1] if cores == 1 else [1, 1, 0, 1, 0])
 
 
 def test_a_hopeless_candidate_does_not_see_all_images(tmp_path: Path) -> None:

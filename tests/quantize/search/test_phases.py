@@ -24,6 +24,7 @@ from edgetl.quantize.search.choose import Rules
 from edgetl.quantize.search.field import Clock, Field
 from edgetl.quantize.search.final import final
 from edgetl.quantize.search.listed import try_listed
+from edgetl.quantize.search.rest import judge_rest
 from edgetl.quantize.search.trial import Trial
 from edgetl.quantize.setback import Setback
 from edgetl.recipes import Recipe
@@ -105,9 +106,12 @@ class Contest:
         self.judged.append(trial.name)
         return replace(trial, accuracy=accuracy(self._of(trial)[0]))
 
-    def try_out(self, trial: Trial, seconds: float) -> Trial:
+    def try_out(self, trial: Trial, seconds: float, best: float = 1.0) -> Trial:
         assert seconds > 0
-        return trial if trial.setback else self._timed(self.judge(trial))
+        if trial.setback:
+            return trial
+        timed = self._timed(trial)
+        return timed if timed.latency is not None and timed.latency.low > best else self.judge(timed)
 
     def race(self, name: str, trials: Sequence[Trial], seconds: float) -> list[Trial]:
         assert name and seconds > 0
@@ -209,6 +213,17 @@ def test_where_the_images_could_prove_nothing_anyway_nothing_is_mended(monkeypat
     first(state)
     mend.mend(state)
     assert contest.judged == [INT8.name]
+
+
+def test_slower_ones_are_judged_when_all_is_over_and_only_while_there_is_time() -> None:
+    slow = TargetCandidate(provider="openvino")
+    for seconds, expected in ((1000.0, True), (0.5, False)):
+        state, contest = searched(lambda trial, _: (0, 1.3 if trial.candidate == slow else 0.5), seconds)
+        try_listed(state, FP32, [INT8, slow])
+        assert contest.judged == [INT8.name]
+        judge_rest(state)
+        assert (contest.judged == [INT8.name, slow.name]) == expected
+        assert [each.accuracy is not None for each in state.trials] == [True, expected]
 
 
 def test_islands_lead_to_the_mix_that_is_measured_fastest() -> None:
