@@ -33,8 +33,8 @@ SETTLED = 1.03
 MIN_ROUNDS = 8
 # How long the baseline is timed by itself, for the row that it has even if no candidate is timed.
 ALONE_S = 0.5
-# What part of the time one candidate's judging may take, at the baseline's speed.
-JUDGING_SHARE = 1 / 15
+# What part of the time one candidate's judging may take, at the baseline's speed and its number of threads.
+JUDGING_SHARE = 1 / 6
 # After how many images it is asked whether a candidate is lost for sure, and how sure that is: it is asked often.
 LOOK_EVERY, SURELY = 64, 0.999
 # Engines round differently: up to this part of what an image changes in the logits, they are the same logits.

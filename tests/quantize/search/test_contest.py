@@ -104,7 +104,7 @@ def test_a_hopeless_candidate_does_not_see_all_images(tmp_path: Path) -> None:
 
 
 def test_a_slow_network_is_judged_on_as_many_images_as_there_is_time_for_and_as_prove_something(tmp_path: Path) -> None:
-    """At 0.1 s an image a search of 60 s affords 40 of them; a candidate without loss needs 52 to be proven."""
+    """At 0.1 s an image a search of 60 s affords 100 of them; a candidate without loss needs 52 to be proven."""
     model = _script(tmp_path / "model.json", latency_ns=[100 * MS])
     with Contest(BASELINE, model, _ground(600), 60.0) as contest:
         trial = contest.judge(Trial(INT8, _script(tmp_path / "candidate.json")))
