@@ -31,22 +31,24 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _quotas(root: Path) -> Iterator[float]:
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
+def cgroup_folders(root: Path = ROOT) -> Iterator[Path]:
+    """Yield the folders that may say what this process's cgroup (v2 or v1) and its ancestors get of the processors."""
     mounts = root / "sys/fs/cgroup"
-    for line in lines:
+    for line in _read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if not controllers:
-            for folder in _upwards(mounts, path):
-                yield from _quota_v2(folder)
+            yield from _upwards(mounts, path)
         elif "cpu" in controllers.split(","):
-            for name in {controllers, "cpu", "cpu,cpuacct"}:
-                for folder in _upwards(mounts / name, path):
-                    yield from _quota_v1(folder)
+            for name in dict.fromkeys((controllers, "cpu", "cpu,cpuacct")):
+                yield from _upwards(mounts / name, path)
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    for folder in cgroup_folders(root):
+        # A folder has the files of one version only.
+        yield from _quota_v2(folder)
+        yield from _quota_v1(folder)
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:

@@ -12,14 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgetl.device import machine, providers
+from edgetl.device.condition import condition as now
 from edgetl.device.cores import cores_allowed
+from edgetl.device.energy import energy_of, meter_for
 from edgetl.device.providers.base import ModelError, Session
 from edgetl.device.store import Store
+from edgetl.device.throughput import run_streams
 from edgetl.device.timing import time_end_to_end, time_inference
 from edgetl.device.values import PROTOCOL, Hello, Preprocess, SessionSpec, to_json
 from edgetl.device.wire import Message, arrays_of, with_arrays
 
 MAX_COUNT = 10_000_000
+MAX_STREAMS = 256
 
 
 class RequestError(ValueError):
@@ -74,7 +78,7 @@ def unload(state: State, _message: Message) -> Message:
 
 
 def pixels(state: State, message: Message) -> Message:
-    """Keep the array, uint8 (n, h, w, 3), as the batch that ``time`` runs."""
+    """Keep the array, uint8 (n, h, w, 3), as the batch that ``time``, ``energy`` and ``throughput`` run."""
     # A copy, since engines that share memory want it writable.
     state.pixels = np.array(_pixels(_session(state), message))
     return Message({})
@@ -88,10 +92,22 @@ def logits(state: State, message: Message) -> Message:
 
 def time(state: State, message: Message) -> Message:
     """Answer the nanoseconds, int64 of shape (count,), of runs of the whole batch kept by ``pixels``."""
-    session = _session(state)
-    if state.pixels is None:
-        raise RequestError("'time' needs images: send 'pixels' first.")
-    return with_arrays({}, np.array(time_inference(session, state.pixels, _count(message)), np.int64))
+    session, batch = _session(state), _kept(state, message)
+    return with_arrays({}, np.array(time_inference(session, batch, _count(message)), np.int64))
+
+
+def energy(state: State, message: Message) -> Message:
+    """Answer what ``count`` runs of the whole batch kept by ``pixels`` consume together: `Energy`."""
+    session, batch, count = _session(state), _kept(state, message), _count(message)
+    meter = meter_for(session.report.provider)
+    return Message(to_json(energy_of(lambda: time_inference(session, batch, count), meter, session.clock)))
+
+
+def throughput(state: State, message: Message) -> Message:
+    """Answer ``images`` and ``ns``: of ``streams`` threads, each ``count`` times the batch kept by ``pixels``."""
+    session, batch = _session(state), _kept(state, message)
+    images, elapsed = run_streams(session, batch, _whole(message, "streams", MAX_STREAMS), _count(message))
+    return Message({"images": images, "ns": elapsed})
 
 
 def end_to_end(state: State, message: Message) -> Message:
@@ -105,6 +121,11 @@ def end_to_end(state: State, message: Message) -> Message:
 def memory(state: State, _message: Message) -> Message:
     """Answer the peak of this process's resident bytes, and what was resident before the model was loaded."""
     return Message({"peak_rss_bytes": machine.peak_rss_bytes(), "rss_before_load_bytes": state.rss_before_load})
+
+
+def condition(_state: State, _message: Message) -> Message:
+    """Answer what state this machine is in: `device.condition.condition`."""
+    return Message(now())
 
 
 def pin(_state: State, message: Message) -> Message:
@@ -137,8 +158,11 @@ OPS: Mapping[str, Callable[[State, Message], Message]] = {
     "pixels": pixels,
     "logits": logits,
     "time": time,
+    "energy": energy,
+    "throughput": throughput,
     "end_to_end": end_to_end,
     "memory": memory,
+    "condition": condition,
     "pin": pin,
     "bye": bye,
 }
@@ -148,6 +172,12 @@ def _session(state: State) -> Session:
     if state.session is None:
         raise RequestError("No model is loaded.")
     return state.session
+
+
+def _kept(state: State, message: Message) -> NDArray[np.uint8]:
+    if state.pixels is None:
+        raise RequestError(f"'{message.header['op']}' needs images: send 'pixels' first.")
+    return state.pixels
 
 
 def _pixels(session: Session, message: Message) -> NDArray[np.uint8]:
@@ -169,10 +199,14 @@ def _blob(message: Message) -> tuple[str, str]:
 
 
 def _count(message: Message) -> int:
-    count = message.header.get("count")
-    if type(count) is not int or not 1 <= count <= MAX_COUNT:
-        raise RequestError(f"'count' must be a whole number from 1 to {MAX_COUNT}.")
-    return count
+    return _whole(message, "count", MAX_COUNT)
+
+
+def _whole(message: Message, name: str, most: int) -> int:
+    number = message.header.get(name)
+    if type(number) is not int or not 1 <= number <= most:
+        raise RequestError(f"'{name}' must be a whole number from 1 to {most}.")
+    return number
 
 
 def _spec(message: Message) -> SessionSpec:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ class SessionSpec:
 class LoadReport:
     """What really runs after a session was made.
 
-    ``placement`` maps an execution provider (or device) to its number of graph nodes; ``precision`` is what the engine
-    says it computes in; ``load_ns`` is the time to create the session.
+    ``placement`` maps an execution provider (or device) to its number of graph nodes; ``elsewhere`` names, for each but
+    the one that was asked for, those of its nodes that multiply and accumulate, and is empty also where the engine does
+    not tell nodes. ``precision`` is what the engine says it computes in; ``load_ns`` is the time to create the session.
     """
 
     provider: str
@@ -69,11 +70,31 @@ class LoadReport:
     load_ns: int
     input_shape: tuple[int | None, ...]
     input_dtype: str
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LoadReport:
-        """Return the value that ``to_json`` was applied to, the shape made a tuple again."""
-        return cls(**{**data, "input_shape": tuple(data["input_shape"])})
+        """Return the value that ``to_json`` was applied to, the shape and the names made tuples again."""
+        elsewhere = {provider: tuple(names) for provider, names in data["elsewhere"].items()}
+        return cls(**{**data, "input_shape": tuple(data["input_shape"]), "elsewhere": elsewhere})
+
+
+@dataclass(frozen=True)
+class Energy:
+    """What a block of work consumed, in ``seconds`` of the session's clock.
+
+    ``source`` is ``rapl`` (the processor's packages), ``ina3221`` (a Jetson's module) or ``nvml`` (the GPU); it and
+    ``joules`` are None where the machine does not tell.
+    """
+
+    joules: float | None
+    source: str | None
+    seconds: float
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Energy:
+        """Return the value that ``to_json`` was applied to."""
+        return cls(data["joules"], data["source"], float(data["seconds"]))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from PIL import Image
 from edgetl.device import ops
 from edgetl.device.ops import State
 from edgetl.device.store import Store
-from edgetl.device.values import SessionSpec, to_json
+from edgetl.device.values import PROTOCOL, SessionSpec, to_json
 from edgetl.device.wire import Message, arrays_of, read_message, with_arrays, write_message
 from edgetl.device.worker import answer, serve
 
@@ -137,6 +137,6 @@ def test_what_an_engine_prints_is_not_taken_for_an_answer() -> None:
     result: Any = subprocess.run(
         [sys.executable, "-c", code], input=b'{"op":"hello"}\n', capture_output=True, timeout=60
     )
-    assert json.loads(result.stdout)["protocol"] == 1
+    assert json.loads(result.stdout)["protocol"] == PROTOCOL
     assert result.stderr == b"printed\nwritten"
     assert result.returncode == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,7 @@ from edgetl.device.providers.base import (
     check_input,
     engine_options,
     sentence,
+    streams_of,
 )
 from edgetl.device.values import LoadReport, SessionSpec
 
@@ -29,6 +30,8 @@ from edgetl.device.values import LoadReport, SessionSpec
 BATCH_NAMES = ("batch", "batch_size", "N")
 
 _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinear", "ConvInteger", "MatMulInteger", "QGemm", "QAttention")
+# What is in the names of operators that multiply and accumulate.
+_MULTIPLYING = ("Conv", "Gemm", "MatMul", "Attention")
 _ERRORS_ONLY = 3
 
 
@@ -44,6 +47,15 @@ class Ep:
     options: Mapping[str, str]
     alone: bool = False
     precisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a session turned out to be, as its report says it."""
+
+    placement: Mapping[str, int]
+    elsewhere: Mapping[str, tuple[str, ...]]
+    precision: str
 
 
 def import_onnxruntime(remedy: str) -> ModuleType:
@@ -74,14 +86,17 @@ def load(model: Path, spec: SessionSpec, threads: int, ep: Ep) -> EngineSession:
             f"This onnxruntime {ort.__version__} was built without {ep.name} (it has {has}). {ep.remedy}"
         )
     extra = engine_options(spec)
-    options = _session_options(ort, threads, batch_of(spec), ep)
+    # The session's pool has a thread fewer than this, since those that call it compute too: so all together are
+    # ``threads``, and never fewer than there are streams.
+    options = _session_options(ort, max(1, threads - streams_of(spec) + 1), batch_of(spec), ep)
     for name in [name for name in extra if "." in name]:
         options.add_session_config_entry(name, extra[name])
     provider_options = {**ep.options, **{name: value for name, value in extra.items() if "." not in name}}
     session, load_ns = _session(ort, model, options, provider_options, ep)
     placement, operators = _placement(session)
     _check_placement(session, placement, ep)
-    return _engine_session(ort, session, spec, threads, placement, _precision(spec, operators, ep), load_ns)
+    found = _Found(placement, _elsewhere(session, ep), _precision(spec, operators, ep))
+    return _engine_session(ort, session, spec, threads, found, load_ns)
 
 
 def _session_options(ort: ModuleType, threads: int, batch: int, ep: Ep) -> Any:
@@ -150,12 +165,27 @@ def _placement(session: Any) -> tuple[dict[str, int], frozenset[str]]:
     """Return the number of nodes per execution provider, and the operators; empty before ONNX Runtime could tell."""
     if not hasattr(session, "get_provider_graph_assignment_info"):
         return {}, frozenset()
-    nodes = [
-        (part.ep_name, node.op_type)
-        for part in session.get_provider_graph_assignment_info()
-        for node in part.get_nodes()
-    ]
-    return dict(Counter(name for name, _ in nodes)), frozenset(operator for _, operator in nodes)
+    nodes = list(_assigned(session))
+    return dict(Counter(provider for provider, *_ in nodes)), frozenset(operator for _, operator, _ in nodes)
+
+
+def _elsewhere(session: Any, ep: Ep) -> dict[str, tuple[str, ...]]:
+    """Return the names of the nodes that multiply and accumulate, by the other execution providers that run them."""
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return {}
+    names: dict[str, list[str]] = {}
+    for provider, operator, name in _assigned(session):
+        if provider != ep.name:
+            found = names.setdefault(provider, [])
+            found += [name] if any(part in operator for part in _MULTIPLYING) else []
+    return {provider: tuple(found) for provider, found in names.items()}
+
+
+def _assigned(session: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield each node's execution provider, operator and name."""
+    for part in session.get_provider_graph_assignment_info():
+        for node in part.get_nodes():
+            yield part.ep_name, node.op_type, node.name
 
 
 def _check_placement(session: Any, placement: Mapping[str, int], ep: Ep) -> None:
@@ -187,8 +217,7 @@ def _engine_session(
     session: Any,
     spec: SessionSpec,
     threads: int,
-    placement: Mapping[str, int],
-    precision: str,
+    found: _Found,
     load_ns: int,
 ) -> EngineSession:
     inputs = session.get_inputs()
@@ -206,11 +235,12 @@ def _engine_session(
         provider=spec.provider,
         engine="onnxruntime",
         engine_version=ort.__version__,
-        precision=precision,
+        precision=found.precision,
         threads=threads,
-        placement=placement,
+        placement=found.placement,
         load_ns=load_ns,
         input_shape=shape,
         input_dtype=dtype,
+        elsewhere=found.elsewhere,
     )
     return EngineSession(report, infer, shape[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from edgetl.device.values import LoadReport, SessionSpec
 
 Pixels = NDArray[np.uint8]
 Logits = NDArray[np.float32]
+
+# Those that a provider translates into the engine's own terms.
+_OWN_OPTIONS = ("batch", "streams")
 
 
 class ProviderUnavailable(RuntimeError):  # noqa: N818 - a state of the machine, told in a row, not a fault
@@ -34,6 +38,9 @@ class Session(Protocol):
     def run(self, pixels: Pixels) -> Logits:
         """Return float32 logits of shape (n, classes) for uint8 pixels of shape (n, h, w, 3)."""
 
+    def stream(self) -> Callable[[Pixels], Logits]:
+        """Return something else that runs as `run` does, for a thread of its own beside those that run others."""
+
     def clock(self) -> int:
         """Return the time in nanoseconds that timings of this session are read from."""
 
@@ -42,6 +49,8 @@ class Session(Protocol):
 class EngineSession:
     """A session of a real engine. ``infer`` runs one batch of exactly ``batch`` images (any number when None).
 
+    ``another`` gives a further ``infer`` that several threads can use side by side; None says that they can share one.
+
     Engines are told one batch size, since a graph of known shapes runs faster (OpenVINO: MobileNetV2 by 17 %) and
     keeps no shape arithmetic that a GPU would leave to the CPU. Other numbers go through in batches of that size.
     """
@@ -49,6 +58,7 @@ class EngineSession:
     report: LoadReport
     infer: Callable[[Pixels], Logits]
     batch: int | None
+    another: Callable[[], Callable[[Pixels], Logits]] | None = None
 
     clock = staticmethod(time.perf_counter_ns)
 
@@ -57,6 +67,10 @@ class EngineSession:
         if self.batch is None or len(pixels) == self.batch:
             return self.infer(pixels)
         return np.concatenate([self._part(pixels[i : i + self.batch]) for i in range(0, len(pixels), self.batch)])
+
+    def stream(self) -> Callable[[Pixels], Logits]:
+        """Return what runs batches as `run` does, beside others and in a thread of its own."""
+        return self.run if self.another is None else dataclasses.replace(self, infer=self.another()).run
 
     def _part(self, pixels: Pixels) -> Logits:
         missing = (self.batch or 0) - len(pixels)
@@ -78,15 +92,24 @@ def check_input(shape: tuple[int | None, ...], dtype: str) -> None:
 
 def batch_of(spec: SessionSpec) -> int:
     """Return the batch size to prepare the engine for: option ``batch``, else 1."""
-    text = spec.options.get("batch", "1")
-    if not text.isdigit() or int(text) < 1:
-        raise ModelError(f"Option 'batch' must be a whole number of at least 1, not '{text}'.")
-    return int(text)
+    return _at_least_one(spec, "batch")
+
+
+def streams_of(spec: SessionSpec) -> int:
+    """Return the number of batches to prepare the engine for running at the same time: option ``streams``, else 1."""
+    return _at_least_one(spec, "streams")
 
 
 def engine_options(spec: SessionSpec) -> Mapping[str, str]:
     """Return the options meant for the engine itself."""
-    return {name: value for name, value in spec.options.items() if name != "batch"}
+    return {name: value for name, value in spec.options.items() if name not in _OWN_OPTIONS}
+
+
+def _at_least_one(spec: SessionSpec, name: str) -> int:
+    text = spec.options.get(name, "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise ModelError(f"Option '{name}' must be a whole number of at least 1, not '{text}'.")
+    return int(text)
 
 
 def sentence(error: BaseException) -> str:

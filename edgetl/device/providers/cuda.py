@@ -11,7 +11,8 @@ from edgetl.device.values import SessionSpec
 
 EP = _ort.Ep(
     "CUDAExecutionProvider",
-    remedy="In an environment of its own, without any other onnxruntime package: pip install 'edgetl[cuda]'.",
+    remedy="Run: edgetl env create cuda (on another machine, in an environment of its own: pip install "
+    "'onnxruntime-gpu[cuda,cudnn]').",
     # TF32 rounds fp32 inputs to 10 bits of mantissa: not what a baseline called fp32 should do unasked.
     options={"use_tf32": "0"},
     alone=True,

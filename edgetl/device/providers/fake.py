@@ -16,6 +16,7 @@ nothing sleeps. All keys are optional; an unknown one is an error::
       "flips": 0.05,                        on that share of the images (chosen by content) the next class wins instead
       "precision": "int8",                  what the report says; the precision asked for when left out
       "placement": {"FakeExecutionProvider": 10},
+      "elsewhere": {"CPUExecutionProvider": ["conv_1"]},
       "input_shape": [null, null, null, 3],
       "fail": {"at": "load" or "run",       where to fail, and how: "unavailable" (no such device), "error" (the engine
                "how": "error",              refuses), "exit" (the process dies) or "hang" (it never answers)
@@ -29,6 +30,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -48,6 +50,7 @@ KEYS = (
     "flips",
     "precision",
     "placement",
+    "elsewhere",
     "input_shape",
     "fail",
 )
@@ -68,6 +71,7 @@ class FakeSession:
             load_ns=script.get("load_ns", 1_000_000),
             input_shape=tuple(script.get("input_shape", [None, None, None, 3])),
             input_dtype="uint8",
+            elsewhere={provider: tuple(names) for provider, names in script.get("elsewhere", {}).items()},
         )
         self._classes = int(script.get("classes", 2))
         self._latency = _latency(script.get("latency_ns", [1_000_000]))
@@ -76,6 +80,7 @@ class FakeSession:
         self._row = ROWS[self._rule["by"]]
         self._flips = float(script.get("flips", 0.0))
         self._fail = script.get("fail", {})
+        self._lock = threading.Lock()
         self._now = 0
         self._runs = 0
         self._images = 0
@@ -86,11 +91,16 @@ class FakeSession:
 
     def run(self, pixels: Pixels) -> Logits:
         """Return the scripted logits, float32 of shape (n, classes), and move the clock."""
-        if self._fail.get("at") == "run" and self._runs >= int(self._fail.get("after", 0)):
-            _fail(self._fail)
-        self._now += self._latency(self._runs) * (len(pixels) if self._per_image else 1)
-        self._runs += 1
-        return np.stack([self._logits(image) for image in pixels]).astype(np.float32)
+        with self._lock:
+            if self._fail.get("at") == "run" and self._runs >= int(self._fail.get("after", 0)):
+                _fail(self._fail)
+            self._now += self._latency(self._runs) * (len(pixels) if self._per_image else 1)
+            self._runs += 1
+            return np.stack([self._logits(image) for image in pixels]).astype(np.float32)
+
+    def stream(self) -> Callable[[Pixels], Logits]:
+        """Return `run`: all threads move the one clock, one after another."""
+        return self.run
 
     def _logits(self, image: Pixels) -> Logits:
         row = self._row(self._rule, image, self._images, self._classes)

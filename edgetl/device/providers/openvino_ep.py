@@ -6,13 +6,13 @@ import dataclasses
 from pathlib import Path
 
 from edgetl.device.providers import _ort
-from edgetl.device.providers.base import Session
+from edgetl.device.providers.base import Session, streams_of
 from edgetl.device.values import SessionSpec
 
 EP = _ort.Ep(
     "OpenVINOExecutionProvider",
-    remedy="In an environment of its own, without any other onnxruntime package: pip install onnxruntime-openvino. "
-    "Or take provider 'openvino', which needs no such environment.",
+    remedy="Run: edgetl env create openvino-ep (on another machine, in an environment of its own: pip install "
+    "onnxruntime-openvino). Or take provider 'openvino', which needs no such environment.",
     options={},
     precisions=("bf16", "fp16"),
 )
@@ -27,6 +27,6 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
         "device_type": "CPU",
         "precision": PRECISION_OPTIONS.get(spec.precision, "FP32"),
         "num_of_threads": str(threads),
-        "num_streams": "1",
+        "num_streams": str(streams_of(spec)),
     }
     return _ort.load(model, spec, threads, dataclasses.replace(EP, options=options))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib
 from pathlib import Path
 
 from edgetl.device.providers import _ort
@@ -12,7 +14,8 @@ from edgetl.device.values import SessionSpec
 
 EP = _ort.Ep(
     "TensorrtExecutionProvider",
-    remedy="In an environment of its own: pip install 'edgetl[cuda]', and TensorRT 10 (pip install tensorrt).",
+    remedy="Run: edgetl env create tensorrt (on another machine, in an environment of its own: pip install "
+    "'onnxruntime-gpu[cuda,cudnn]', and the TensorRT that it is linked with).",
     options={},
     alone=True,
     precisions=("fp16", "int8", "bf16"),
@@ -31,4 +34,11 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
     """Return a session on TensorRT; the engine is built here, which takes from seconds to minutes."""
     require_driver("tensorrt")
     preload_libraries()
+    _preload_tensorrt()
     return _ort.load(model, spec, threads, dataclasses.replace(EP, options=PRECISION_OPTIONS.get(spec.precision, {})))
+
+
+def _preload_tensorrt() -> None:
+    """Load TensorRT from its own wheel, which no search path names either; without one it must be the system's."""
+    with contextlib.suppress(ImportError, OSError):
+        importlib.import_module("tensorrt_libs")

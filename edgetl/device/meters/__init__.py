@@ -1,0 +1,1 @@
+"""What says how much energy was consumed: one file each."""
