@@ -41,8 +41,8 @@ class Failure(click.ClickException):
             click.echo(json.dumps({"error": {"message": self.message, "exit_code": self.exit_code}}))
 
 
-class Edgetl(click.Group):
-    """All commands of ``edgetl``, in the order in which they are used."""
+class Named(click.Group):
+    """Commands in the order in which they are used; a misspelt one is told with the nearest that there is."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the commands in the order in which they were added."""
@@ -54,6 +54,10 @@ class Edgetl(click.Group):
         if name not in self.commands and not name.startswith("-"):
             raise click.UsageError(f"There is no command '{name}'.{nearest(name, self.commands)}", ctx)
         return super().resolve_command(ctx, args)
+
+
+class Edgetl(Named):
+    """All commands of ``edgetl``."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; every error that a user can meet becomes one sentence and its exit code."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 import shlex
-import zipfile
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import edgetl
+from edgetl.environments.carried import start_code
 from edgetl.errors import UsageError
 
 CONNECT_S = 15
@@ -20,13 +16,6 @@ FORM = "Write ssh://user@host[:port][/path/to/python]."
 # What may follow `ssh` as a user and a host: nothing that it would take for an option, and no shell in it.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%-]*")
-
-# The runner comes with the command, so that a device needs Python, numpy, Pillow and an engine, and never another
-# version of edgetl. The file goes when the process ends.
-_START = (
-    "import base64,sys,tempfile;f=tempfile.NamedTemporaryFile(suffix='.zip');f.write(base64.b64decode('{code}'));"
-    "f.flush();sys.path.insert(0,f.name);from edgetl.device.worker import main;main()"
-)
 
 
 def worker_command(where: str) -> tuple[str, ...]:
@@ -52,19 +41,9 @@ def worker_command(where: str) -> tuple[str, ...]:
     python = parts.path if len(parts.path) > 1 else "python3"
     options = ["-T", *(part for name in (*OPTIONS, f"ConnectTimeout={CONNECT_S}") for part in ("-o", name))]
     at = f"{user}@{host}" if user else host
-    start = f"{shlex.quote(python)} -c {shlex.quote(_START.format(code=runner()))}"
+    # The runner comes with the command, so that a device never has one of another version.
+    start = f"{shlex.quote(python)} -c {shlex.quote(start_code())}"
     return ("ssh", *options, *(("-p", str(port)) if port else ()), "--", at, start)
-
-
-def runner() -> str:
-    """Return the runner, `edgetl.device`, as a zip archive in base64; the same sources give the same text."""
-    package = Path(edgetl.__file__).parent
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for path in (package / "__init__.py", *sorted((package / "device").rglob("*.py"))):
-            name = path.relative_to(package.parent).as_posix()
-            archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return base64.b64encode(packed.getvalue()).decode()
 
 
 def _split(command: str) -> tuple[str, ...]:

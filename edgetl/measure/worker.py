@@ -15,7 +15,6 @@ import dataclasses
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import textwrap
 import threading
@@ -28,7 +27,7 @@ from typing import IO, Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetl.device.values import PROTOCOL, Hello, LoadReport, Preprocess, SessionSpec, to_json
+from edgetl.device.values import PROTOCOL, Energy, Hello, LoadReport, Preprocess, SessionSpec, to_json
 from edgetl.device.wire import Message, WireError, arrays_of, read_message, with_arrays, write_message
 from edgetl.errors import WorkerError
 from edgetl.files import sha256_file
@@ -37,12 +36,6 @@ TIMEOUT_S = 600.0
 _STDERR_LINES = 8
 _CLOSING_S = 5.0
 _SHOWN = 120
-
-
-def local_command() -> tuple[str, ...]:
-    """Return the command line of a worker in this interpreter."""
-    # -P: what lies in the user's current folder must not stand in for a module.
-    return (sys.executable, "-P", "-m", "edgetl.device")
 
 
 class Worker:
@@ -120,12 +113,29 @@ class Worker:
         return np.concatenate(parts)
 
     def set_input(self, pixels: NDArray[np.uint8]) -> None:
-        """Set the batch, uint8 of shape (n, h, w, 3), that `time` runs."""
+        """Set the batch, uint8 of shape (n, h, w, 3), that `time`, `energy` and `throughput` run."""
         self._send(with_arrays({"op": "pixels"}, pixels))
 
     def time(self, count: int) -> tuple[int, ...]:
         """Return the nanoseconds of each of ``count`` runs of the whole batch, on the session's clock."""
         return tuple(self._array(self._ask({"op": "time", "count": count})).tolist())
+
+    def energy(self, count: int) -> Energy:
+        """Return what ``count`` runs of the whole batch consume together, as far as the worker's machine tells.
+
+        Counters move in steps of a millisecond (the processor's) to a tenth of a second (a GPU's), and what the machine
+        draws idle is counted too: runs of a second or more in all say most.
+        """
+        return Energy.from_json(self._ask({"op": "energy", "count": count}).header)
+
+    def throughput(self, streams: int, count: int) -> tuple[int, int]:
+        """Return the images that ``streams`` threads run, each the whole batch ``count`` times, and their nanoseconds.
+
+        They start together; the time is the session's clock's from there to the end of the last. A session is prepared
+        for so many by its option ``streams``.
+        """
+        reply = self._ask({"op": "throughput", "streams": streams, "count": count}).header
+        return int(reply["images"]), int(reply["ns"])
 
     def end_to_end(self, encoded: Sequence[bytes], preprocess: Preprocess, count: int) -> tuple[int, ...]:
         """Return the nanoseconds from an encoded image to its class, ``count`` times over the images in turn."""
@@ -139,6 +149,10 @@ class Worker:
     def rss_before_load_bytes(self) -> int:
         """Return the memory that the worker had resident before the engine and the model were loaded."""
         return int(self._ask({"op": "memory"}).header["rss_before_load_bytes"])
+
+    def condition(self) -> Mapping[str, Any]:
+        """Return the counters and gauges of the worker's machine at this moment: `device.condition.condition`."""
+        return self._ask({"op": "condition"}).header
 
     def pin(self, cores: Sequence[int]) -> bool:
         """Keep the worker on these cores and return whether its system can; do it before `load`."""
@@ -237,15 +251,3 @@ class Worker:
         said = "It said nothing." if not lines else "Its last words:\n" + "\n".join(f"  {line}" for line in lines)
         self.close()
         return WorkerError(f"The worker '{self._shown()}' {what}. {said}", kind=kind)
-
-
-def cold_start(command: Sequence[str], model: Path, spec: SessionSpec, pixels: NDArray[np.uint8]) -> int:
-    """Return the nanoseconds from starting a worker's process to its first logits, of ``pixels`` (n, h, w, 3).
-
-    In it: the interpreter, numpy, the engine, sending the model, making the session, the first run. Raises WorkerError.
-    """
-    start = time.monotonic_ns()
-    with Worker(command) as worker:
-        worker.load(model, spec)
-        worker.logits(pixels)
-        return time.monotonic_ns() - start

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from edgetl.device.values import SessionSpec
+from edgetl.environments.carried import runner
 from edgetl.errors import UsageError, WorkerError
-from edgetl.measure.remote import runner, worker_command
+from edgetl.measure.remote import worker_command
 from edgetl.measure.worker import Worker
 from tests import sshd
 

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgetl.device.values import Preprocess, SessionSpec
+from edgetl.device.values import PROTOCOL, Preprocess, SessionSpec
+from edgetl.environments.local import local_command
 from edgetl.errors import WorkerError
-from edgetl.measure.worker import Worker, cold_start, local_command
+from edgetl.measure.worker import Worker
 
 FAKE = SessionSpec("fake")
 IMAGES = np.random.default_rng(0).integers(0, 256, (21, 4, 4, 3), dtype=np.uint8)
@@ -180,7 +181,8 @@ def test_leaving_ends_the_process_and_removes_its_folder(
 def test_a_worker_ends_when_its_host_is_killed() -> None:
     code = """
         import time
-        from edgetl.measure.worker import Worker, local_command
+        from edgetl.environments.local import local_command
+        from edgetl.measure.worker import Worker
         worker = Worker(local_command())
         print(worker._process.pid, flush=True)
         time.sleep(600)
@@ -196,7 +198,7 @@ def test_a_worker_ends_when_its_host_is_killed() -> None:
 def test_a_file_in_the_current_folder_does_not_stand_in_for_a_module() -> None:
     Path("numpy.py").write_text("raise SystemExit('mine')")
     with Worker(local_command()) as worker:
-        assert worker.hello.protocol == 1
+        assert worker.hello.protocol == PROTOCOL
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system cannot pin")
@@ -206,12 +208,6 @@ def test_a_pinned_worker_stays_on_its_core() -> None:
         assert worker.pin([core])
         for thread in Path(f"/proc/{worker._process.pid}/task").iterdir():
             assert os.sched_getaffinity(int(thread.name)) == {core}
-
-
-def test_cold_start_is_from_nothing_to_logits(script: Script) -> None:
-    start = time.monotonic_ns()
-    measured = cold_start(local_command(), script(), FAKE, IMAGES[:1])
-    assert 0 < measured < time.monotonic_ns() - start
 
 
 @pytest.mark.engine

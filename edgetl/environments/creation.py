@@ -1,0 +1,150 @@
+"""Making an environment beside its place and moving it there when it is whole; and removing one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgetl.environments.known import Environment, known
+from edgetl.environments.programs import run
+from edgetl.environments.record import Made, environments_dir, interpreter, made
+from edgetl.errors import EdgetlError, Interruption
+from edgetl.files import require_place
+from edgetl.progress import Progress
+
+STEP = "create environment"
+_PREFIX = ".unfinished-"
+_STARTING_S = 60.0
+_FILE = re.compile(r"(Downloading|Using cached) (?:\S*/)?([^\s/]+\.whl) \((.+)\)")
+
+# Says what was installed, in a line beside those that the engine may print.
+_CHECK = """
+import json, platform, sys
+from importlib import metadata
+import numpy, PIL, onnxruntime
+print(json.dumps({
+    "providers": onnxruntime.get_available_providers(),
+    "python": platform.python_version(),
+    "versions": {name: metadata.version(name) for name in sys.argv[1:]},
+}))
+"""
+
+
+def create(name: str, progress: Progress, *, python: str = sys.executable) -> Made:
+    """Make the environment of that name with the interpreter ``python``, and return it; one that is there stays.
+
+    Its place is taken only when it is whole and its engine could be imported. Raises UsageError for a name that is not
+    known and a folder that cannot be written, EdgetlError with pip's last words, and Interruption.
+    """
+    environment = known(name)
+    there = made(name)
+    if there is not None:
+        return there
+    parent = environments_dir()
+    require_place(parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    _sweep(parent)
+    try:
+        with _scratch(parent) as (scratch, lock):
+            _fill(environment, scratch, lock, python, progress)
+            _settle(scratch, parent / name)
+    except KeyboardInterrupt:
+        raise Interruption(
+            f"Interrupted. Nothing of environment '{name}' was kept; the same command starts anew."
+        ) from None
+    finished = made(name)
+    if finished is None:
+        raise EdgetlError(f"Environment '{name}' was removed as soon as it was made.")
+    return finished
+
+
+def remove(name: str) -> bool:
+    """Remove the environment of that name and return whether there was one; raises UsageError for an unknown name."""
+    folder = environments_dir() / known(name).name
+    if not folder.exists():
+        return False
+    require_place(folder.parent)
+    with _scratch(folder.parent) as (scratch, _):
+        folder.rename(scratch)
+    return True
+
+
+def _fill(environment: Environment, folder: Path, lock: int, python: str, progress: Progress) -> None:
+    """Make the environment in ``folder``, check it, and put its record there."""
+
+    def heard(line: str) -> None:
+        if found := _FILE.match(line):
+            progress.remark(f"{found[1]} {found[2]} ({found[3]})")
+
+    def said(command: list[str], doing: str) -> list[str]:
+        return run(command, doing, heard, keep_open=(lock,))
+
+    own = str(interpreter(folder))
+    progress.step(STEP, 0, 3)
+    said([python, "-I", "-m", "venv", str(folder)], f"make a virtual environment for '{environment.name}'")
+    progress.step(STEP, 1, 3)
+    options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
+    said(
+        [own, "-I", "-u", "-m", "pip", "install", *options, *environment.requirements],
+        f"install {', '.join(environment.engine)}",
+    )
+    progress.step(STEP, 2, 3)
+    doing = f"use what was installed for '{environment.name}'"
+    found = _reply(said([own, "-I", "-c", _CHECK, *environment.distributions, "numpy", "pillow"], doing))
+    if environment.execution_provider not in found["providers"]:
+        has = ", ".join(found["providers"])
+        raise EdgetlError(f"Could not {doing}: it has no {environment.execution_provider}, but {has}.")
+    Made(environment.name, folder, found["python"], found["versions"]).save(folder)
+    progress.step(STEP, 3, 3)
+
+
+def _reply(lines: list[str]) -> dict[str, Any]:
+    reply: dict[str, Any] = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
+    return reply
+
+
+def _settle(finished: Path, place: Path) -> None:
+    """Move a finished environment to its place, unless another process was faster."""
+    if made(place.name) is not None:
+        return
+    # One whose Python is gone.
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        finished.rename(place)
+    except OSError:
+        if made(place.name) is None:
+            raise
+
+
+@contextlib.contextmanager
+def _scratch(parent: Path) -> Iterator[tuple[Path, int]]:
+    """Yield a place for a folder, which is removed in the end, and the descriptor of a lock on it."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    try:
+        # Held as long as this process or pip lives, however they die.
+        with (folder / "lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder / "environment", lock.fileno()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed processes left."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            # One that is just starting may not have its lock yet.
+            if time.time() - folder.stat().st_mtime < _STARTING_S:
+                continue
+            with (folder / "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)

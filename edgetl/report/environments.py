@@ -1,0 +1,26 @@
+"""The environments that can be made, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+
+def environments(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Return one row an environment; each has ``name``, ``description``, ``versions`` (None: not made), ``folder``."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("environment", "what is in it", "description"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(row["name"], _contents(row), row["description"])
+    return Group(table, Text("next: edgetl env create NAME; edgetl bench --provider NAME", style="dim"))
+
+
+def _contents(row: Mapping[str, Any]) -> str:
+    if row["versions"] is None:
+        return "not made"
+    return ", ".join(f"{name} {version}" for name, version in row["versions"].items())
