@@ -13,21 +13,21 @@ import numpy as np
 
 from edgetl import __version__
 from edgetl import run as runs
-from edgetl.adopt import images as finding
-from edgetl.adopt import labels as labelling
-from edgetl.adopt.images import Images
-from edgetl.adopt.labels import Meaning
+from edgetl.adopt.images import deal, require_enough
 from edgetl.artifacts import ExportResult, FinetuneResult
+from edgetl.dataset.find import Images, find
+from edgetl.dataset.labels import Meaning, meaning_of
 from edgetl.dataset.values import Dataset, ImageRef, fingerprint
 from edgetl.device.preprocess import FILTERS
 from edgetl.device.values import Preprocess
+from edgetl.environments.local import local_command
 from edgetl.errors import ExportError, RunError, UsageError, nearest
 from edgetl.export import FILE
 from edgetl.files import replacing_together, require_place, sha256_file
 from edgetl.measure.accuracy import predictions
 from edgetl.measure.loading import load
 from edgetl.measure.logits import difference, runner_logits
-from edgetl.measure.worker import Worker, local_command
+from edgetl.measure.worker import Worker
 from edgetl.pixels import iter_pixels, normalized
 from edgetl.progress import Progress
 
@@ -95,15 +95,16 @@ def adopt(settings: AdoptSettings, progress: Progress) -> ExportResult:
     _require_own_folder(settings, folder)
     source = sources.look(settings.model)
     preprocess = _preprocess(settings, source)
-    listed = labelling.listed(settings.labels, settings.images) if settings.labels else None
-    found = finding.find(settings.images, progress, listed)
+    found = find(settings.images, progress, settings.labels)
+    require_enough(found, settings.images)
     inputs = _inputs(settings, source, preprocess, found)
     if (kept := _unchanged(folder, inputs)) is not None:
         return kept
     progress.step("adopt the model", 0, 3)
     original = None if source.facts else Reference(source.path, source.batch, str(source.path))
     output = original.output(preprocess.crop) if original else None
-    meaning = _meaning(settings, source, found, output.classes if output else 0)
+    known = source.facts.classes if source.facts else ()
+    meaning = meaning_of(found, settings.labels, known, output.classes if output else len(known))
     if meaning.remark:
         progress.remark(meaning.remark)
     with replacing_together(folder) as together:
@@ -189,14 +190,6 @@ def _unchanged(folder: Path, inputs: str) -> ExportResult | None:
     return kept if kept.inputs == inputs else None
 
 
-def _meaning(settings: AdoptSettings, source: Source, found: Images, outputs: int) -> Meaning:
-    known = source.facts.classes if source.facts else ()
-    labels = [image.label for image in found.images]
-    if settings.labels is not None:
-        return labelling.of_list(labels, known, outputs or len(known), settings.labels)
-    return labelling.of_layout(labels, known, outputs or len(known), found.source)
-
-
 def _write(
     path: Path,
     settings: AdoptSettings,
@@ -254,7 +247,7 @@ def _dataset(
     settings: AdoptSettings, found: Images, meaning: Meaning, model: Path, preprocess: Preprocess, progress: Progress
 ) -> Dataset:
     labelled = _labelled(found, meaning, model, preprocess, progress)
-    parts = finding.deal(labelled, found.given, settings.seed)
+    parts = deal(labelled, found.given, settings.seed)
     return Dataset(
         root=found.root,
         source=found.source,

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pydantic
 
-from edgetl.artifacts import SCHEMA_VERSION, Value
+from edgetl.artifacts import SCHEMA_VERSION, LabelledBy, Value
 from edgetl.errors import RunError
 from edgetl.files import write_text
 
@@ -43,10 +43,6 @@ class Skipped(Value):
 
     path: str
     reason: str
-
-
-# Who said what an image shows.
-LabelledBy = Literal["people", "model"]
 
 
 class Leak(Value):

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgetl.dataset.layout import Found, Layout
-from edgetl.dataset.manifest import SEPARATORS
+from edgetl.dataset.find import Images
 from edgetl.dataset.values import Source
 from edgetl.errors import DataError
 
-# In this order: the ImageNet sample's "name" is that of the class.
-FILES = ("file", "path", "filename", "image", "name")
-LABELS = ("label", "class", "index", "target", "class_index")
-
-NONE = "No label says what the images show: candidates are judged by their agreement with the fp32 model."
+NONE = "No label says what the images show: candidates are judged by their agreement with the baseline."
 
 
 @dataclass(frozen=True)
@@ -33,27 +25,16 @@ class Meaning:
     remark: str = ""
 
 
-def listed(labels: Path, place: Path) -> Layout:
-    """Return the images that the CSV ``labels`` lists, relative to the folder of images ``place`` (or its manifest's).
+def meaning_of(found: Images, labels: Path | None, known: Sequence[str], outputs: int) -> Meaning:
+    """Return what the labels of ``found`` images mean to a model of ``outputs`` classes.
 
-    Raises DataError with the line that is wrong, or for a file that is not there.
+    ``known`` are its classes' names, empty where nobody knows; ``labels`` is the list that the user gave, if any.
+    Raises DataError for a label in it that is no class.
     """
-    folder = place if place.is_dir() else place.parent
-    found: dict[Path, tuple[int, Found]] = {}
-    for line, name, label in _rows(labels):
-        path = folder / name
-        if not name or not label:
-            raise DataError(f"{labels}, line {line} has no {'label' if name else 'file'}.")
-        if "\0" in name or not path.is_file():
-            raise DataError(f"{labels}, line {line} names '{name}', which is not in {folder}. Check the list.")
-        earlier, other = found.setdefault(path, (line, Found(path, label, None)))
-        if other.label != label:
-            raise DataError(
-                f"{labels}, line {line} labels '{name}' with '{label}', line {earlier} with '{other.label}'. Keep one."
-            )
-    if not found:
-        raise DataError(f"{labels} lists no images.")
-    return Layout("manifest", tuple(item for _, item in found.values()))
+    given = [image.label for image in found.images]
+    if labels is not None:
+        return of_list(given, known, outputs, labels)
+    return of_layout(given, known, outputs, found.source)
 
 
 def of_list(labels: Sequence[str], known: Sequence[str], outputs: int, where: Path) -> Meaning:
@@ -97,42 +78,13 @@ def of_layout(labels: Sequence[str], known: Sequence[str], outputs: int, source:
         classes,
         None,
         f"The {len(distinct)} labels do not tell which of the model's {outputs} classes they are: candidates are "
-        "judged by their agreement with the fp32 model. To judge by labels, give --labels with class indices.",
+        "judged by their agreement with the baseline. To judge by labels, give --labels with class indices.",
     )
 
 
 def numbered(outputs: int) -> tuple[str, ...]:
     """Return the names of classes whose names nobody knows."""
     return tuple(str(index) for index in range(outputs))
-
-
-def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield line, file and label of each row."""
-    try:
-        # Spreadsheets begin their CSV with a byte order mark.
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"There is no file of labels {path}. Check its name.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The labels {path} cannot be read as UTF-8 text: {error}.") from error
-    header = text.partition("\n")[0]
-    separator = max(SEPARATORS, key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-    try:
-        columns = [name.strip().lower() for name in next(reader, [])]
-        file, label = (
-            next((columns.index(each) for each in names if each in columns), None) for names in (FILES, LABELS)
-        )
-        if file is None or label is None or file == label:
-            raise DataError(
-                f"The first line of {path} must name the columns file,label; it is '{header.strip()[:200]}'."
-            )
-        for row in reader:
-            if row:
-                cells = [*row, *[""] * len(columns)]
-                yield reader.line_num, cells[file], unicodedata.normalize("NFC", cells[label].strip())
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num} is no CSV: {error}.") from error
 
 
 def _is_number(label: str) -> bool:
