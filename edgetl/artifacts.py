@@ -8,6 +8,7 @@ derived from them.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -21,17 +22,47 @@ SCHEMA_VERSION = 1
 
 A = TypeVar("A", bound="Artifact")
 Interval = tuple[float, float]
+# Who said what an image shows.
+LabelledBy = Literal["people", "model"]
 Status = Literal["baseline", "chosen", "accepted", "rejected", "unavailable", "skipped"]
 
 
 class Value(pydantic.BaseModel):
     """A frozen value in which a misspelt key is an error."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+    # An interval may be open; JSON has no number for that.
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+def _now() -> str:
+    """Return the time, UTC, as ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class State(Value):
+    """The machine while something was timed. None is what its system does not tell.
+
+    ``others_cores`` is how many cores other programs kept busy; ``steal_share`` the share of the processors' time that
+    a hypervisor gave away, ``throttled_share`` the share of the time for which a cgroup's quota stopped the timed
+    processes. ``frequency_mhz`` are the lowest and the highest clock rate that the fastest processor was seen at,
+    ``temperature_c`` is the highest of any sensor.
+    """
+
+    seconds: float
+    others_cores: float | None = None
+    steal_share: float | None = None
+    throttled_share: float | None = None
+    load: float | None = None
+    frequency_mhz: tuple[float, float] | None = None
+    temperature_c: float | None = None
+    governor: str | None = None
 
 
 class Artifact(Value):
-    """A stage's result. ``run`` is the run's folder; ``inputs`` the hash of all that decided this result."""
+    """A stage's result. ``run`` is the run's folder; ``inputs`` the hash of all that decided this result.
+
+    ``created`` is when, UTC, as ISO 8601.
+    """
 
     FILE: ClassVar[str]
 
@@ -40,6 +71,7 @@ class Artifact(Value):
     run: str
     inputs: str
     seconds: float
+    created: str = pydantic.Field(default_factory=_now)
 
     def save(self, folder: Path) -> None:
         """Write this artifact into a run's folder, atomically."""
@@ -160,7 +192,7 @@ class QuantizeResult(Artifact):
     chosen: str
     measured_on: str
     images: int
-    labelled_by: Literal["people", "model"] = "people"
+    labelled_by: LabelledBy = "people"
     candidates: tuple[Candidate, ...]
     timings: str
     parent_sha256: str
@@ -170,33 +202,87 @@ class QuantizeResult(Artifact):
         return {candidate.name: candidate for candidate in self.candidates}[name]
 
 
+class Throughput(Value):
+    """What a candidate does in batches of ``batch`` images, ``streams`` of them at the same time."""
+
+    batch: int
+    streams: int
+    images_per_s: float
+
+
 class Row(Candidate):
-    """A candidate measured thoroughly. ``placement`` maps an execution provider to its number of graph nodes."""
+    """A candidate measured thoroughly. ``placement`` maps an execution provider to its number of graph nodes.
+
+    ``mac_share`` maps it to its share of the multiply-accumulates, None where that cannot be told. Figures are means
+    over launches with the intervals that launches support; a percentile that takes more runs than there were is None.
+    ``energy_mj`` is what one image costs in millijoules, by the meter ``energy_source``; None on a machine without one.
+    ``throughput`` is empty where it was not asked for.
+    """
 
     engine: str | None = None
     engine_version: str | None = None
     actual_precision: str | None = None
     threads: int | None = None
+    latency_p50_ci_ms: Interval | None = None
     latency_p90_ms: float | None = None
     latency_p90_ci_ms: Interval | None = None
+    latency_p99_ms: float | None = None
+    latency_p99_ci_ms: Interval | None = None
     cold_start_ms: float | None = None
+    cold_start_ci_ms: Interval | None = None
     session_ms: float | None = None
     end_to_end_p50_ms: float | None = None
+    end_to_end_ci_ms: Interval | None = None
     peak_rss_mb: float | None = None
     placement: dict[str, int] | None = None
+    mac_share: dict[str, float] | None = None
+    energy_mj: float | None = None
+    energy_source: str | None = None
+    throughput: tuple[Throughput, ...] = ()
 
 
 class BenchResult(Artifact):
-    """Rows of candidate x provider, and the machine that they were measured on."""
+    """Rows of candidate x provider, the machine that they were measured on and the state it was in.
+
+    ``noise_floor`` is the interval of the latency ratio of two processes of the baseline itself; ``launches`` how often
+    all processes were started.
+    """
 
     FILE: ClassVar[str] = "bench.json"
 
     target: str
     machine: dict[str, Any]
+    state: State
     images: int
+    launches: int
     noise_floor: Interval
     rows: tuple[Row, ...]
     timings: str
+
+
+class Setting(Value):
+    """A candidate's latency under one setting of its session, and its ratio to the target's own setting."""
+
+    name: str
+    threads: int
+    spinning: bool
+    pinned: bool
+    latency_p50_ms: float
+    ratio: float
+    ci: Interval
+
+
+class SweepResult(Value):
+    """A candidate under many settings, the fastest first; ``default_threads`` is what the target's setting gives."""
+
+    run: str
+    candidate: str
+    target: str
+    default_threads: int
+    launches: int
+    rows: tuple[Setting, ...]
+    machine: dict[str, Any]
+    state: State
 
 
 class Latency(Value):
@@ -216,10 +302,28 @@ class Flip(Value):
     candidate: str
 
 
+class ClassResult(Value):
+    """Top-1 of both on the ``images`` of a class, as fractions; ``drop`` with the interval of its paired difference."""
+
+    name: str
+    images: int
+    baseline: float
+    candidate: float
+    drop: float
+    ci: Interval
+
+
 class Accuracy(Value):
-    """Paired top-1 on the same images: ``drop`` is baseline minus candidate with its interval, as fractions."""
+    """Paired top-1 on the same images: ``drop`` is baseline minus candidate with its interval, as fractions.
+
+    ``lost`` images only the baseline had right, ``won`` only the candidate: the discordant ones. ``mcnemar_p`` is the
+    exact two-sided probability of so uneven a split of them by chance. ``classes`` stand from the largest drop to the
+    smallest. ``images_needed`` is how many images in all would settle the verdict, None where it is settled, or where
+    no number would do. Where the images were ``labelled_by`` the baseline itself, accuracy is agreement with it.
+    """
 
     images: int
+    labelled_by: LabelledBy
     baseline: float
     candidate: float
     drop: float
@@ -227,20 +331,61 @@ class Accuracy(Value):
     agreement: float
     flips: tuple[Flip, ...]
     budget: float
+    lost: int
+    won: int
+    mcnemar_p: float
+    classes: tuple[ClassResult, ...]
+    images_needed: int | None
+
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+
+
+class Finding(Value):
+    """What one budget of a target says of a candidate.
+
+    ``budget`` is its key in the target file, such as ``latency_p90_ms``; ``quantity`` the same for people. ``value`` is
+    what was judged, with its interval ``ci``, against ``limit``, all in ``unit``: ``x`` (candidate over baseline),
+    ``ms``, ``MB`` or ``points`` (of accuracy, 0 to 100). ``baseline`` and ``candidate`` are the two figures behind a
+    ratio or a drop, where there are such. ``reason`` is one sentence with the numbers.
+    """
+
+    budget: str
+    quantity: str
+    outcome: Outcome
+    value: float
+    ci: Interval
+    limit: float
+    unit: Literal["x", "ms", "MB", "points"]
+    baseline: float | None = None
+    candidate: float | None = None
+    reason: str
 
 
 class CheckResult(Artifact):
-    """The verdict on a candidate: ``pass``, ``fail`` or ``inconclusive``, and why."""
+    """The verdict on a candidate: ``pass``, ``fail`` or ``inconclusive``, and why.
+
+    ``findings`` has one entry for each budget, the deciding ones first, each judged at ``confidence``; ``reasons`` are
+    their sentences and what the machine did to them. ``noise_floor`` is the interval of the latency ratio of two
+    processes of the baseline itself; ``launches`` how often all processes were started. ``state`` is what the machine
+    was doing meanwhile.
+    """
 
     FILE: ClassVar[str] = "check.json"
 
-    verdict: Literal["pass", "fail", "inconclusive"]
+    verdict: Outcome
     reasons: tuple[str, ...]
+    confidence: float
     target: str
     baseline: str
     candidate: str
+    findings: tuple[Finding, ...]
     latency: Latency
     accuracy: Accuracy
+    noise_floor: Interval
+    launches: int
+    machine: dict[str, Any]
+    state: State
     timings: str
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edgetl.cli import options, output
 from edgetl.errors import EXIT_PASS, EXIT_UNMEASURED
+
+if TYPE_CHECKING:
+    from edgetl.measure.bench import BenchSettings
+
+
+SECONDS = 45.0
 
 
 @click.command(
@@ -16,6 +24,8 @@ Examples:
   edgetl bench                                        every candidate of the last run
   edgetl bench --provider cpu --provider openvino     each model file on both
   edgetl bench --provider cuda                        a row that says why when there is no GPU, never the CPU
+  edgetl bench --throughput                           images a second too, by batch size and parallel streams
+  edgetl bench --sweep                                the chosen candidate by threads, spinning and pinning
 Exit codes: 0 measured, 2 bad input, 3 when a provider that was asked for cannot run here
 """
 )
@@ -23,25 +33,57 @@ Exit codes: 0 measured, 2 bad input, 3 when a provider that was asked for cannot
 @options.run_target
 @options.providers
 @options.time_budget
+@click.option("--on", help=options.ON)
+@click.option("--throughput", is_flag=True, help="Measure images a second as well, by batch size and streams.")
+@click.option("--sweep", is_flag=True, help="Time one candidate by threads, spinning and pinning instead.")
+@click.option("--candidate", help="Which one --sweep times. [default: the chosen one]")
 @options.json
-def bench(
-    run: Path | None, target: str | None, providers: tuple[str, ...], time_budget: str | None, as_json: bool
-) -> None:
+def bench(run: Path | None, sweep: bool, candidate: str | None, as_json: bool, **given: Any) -> None:
     """Measure every candidate on every provider: latency, accuracy, memory, placement."""
     from edgetl import run as runs
+    from edgetl.environments.local import local_command
     from edgetl.measure.bench import BenchSettings
     from edgetl.measure.bench import bench as stage
+    from edgetl.measure.remote import worker_command
     from edgetl.quantities import seconds
     from edgetl.report import terminal
     from edgetl.report.json import as_object
 
-    folder = runs.resolve(run)
+    if candidate is not None and not sweep:
+        raise click.UsageError("--candidate says what --sweep times. Add --sweep, or leave it out.")
+    if sweep:
+        _require_swept()
     settings = BenchSettings(
-        run=folder, target=target, providers=providers, time_budget_s=seconds(time_budget, default=45.0)
+        run=runs.resolve(run),
+        target=given["target"],
+        providers=given["providers"],
+        time_budget_s=seconds(given["time_budget"], default=SECONDS),
+        throughput=given["throughput"],
+        worker=local_command() if given["on"] is None else worker_command(given["on"]),
     )
+    if sweep:
+        _sweep(settings, candidate, as_json)
+        return
     with output.progress() as progress:
         result = stage(settings, progress)
-    runs.remember(folder)
+    runs.remember(settings.run)
     output.show(as_object(result), as_json, lambda: terminal.bench(result))
     measured = {row.provider for row in result.rows if row.status != "unavailable"}
-    raise SystemExit(EXIT_PASS if measured.issuperset(providers) else EXIT_UNMEASURED)
+    raise SystemExit(EXIT_PASS if measured.issuperset(settings.providers) else EXIT_UNMEASURED)
+
+
+def _require_swept() -> None:
+    """Raise UsageError for an option on the command line that a sweep would not heed; the settings file's may stand."""
+    context = click.get_current_context()
+    for name, option in (("throughput", "--throughput"), ("providers", "--provider")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--sweep times one candidate on its own provider: leave {option} out.")
+
+
+def _sweep(settings: BenchSettings, candidate: str | None, as_json: bool) -> None:
+    from edgetl.measure.sweep import sweep
+    from edgetl.report.sweep import settings as drawn
+
+    with output.progress() as progress:
+        result = sweep(settings, candidate, progress)
+    output.show(result.model_dump(mode="json"), as_json, lambda: drawn(result))

@@ -20,11 +20,26 @@ Labels = ArrayLike
 
 @dataclass(frozen=True)
 class ClassDrop:
-    """How much a class loses: ``drop`` is the baseline's share of its images right minus the candidate's."""
+    """How a class fares: of its ``images`` the baseline alone had ``lost`` right, the candidate alone ``won``.
+
+    ``baseline`` is the baseline's share of them right, as a fraction.
+    """
 
     label: int
     images: int
-    drop: float
+    baseline: float
+    lost: int
+    won: int
+
+    @property
+    def drop(self) -> float:
+        """The baseline's share of its images right minus the candidate's."""
+        return (self.lost - self.won) / self.images
+
+    @property
+    def candidate(self) -> float:
+        """The candidate's share of its images right."""
+        return self.baseline - self.drop
 
 
 @dataclass(frozen=True)
@@ -33,7 +48,7 @@ class PairedAccuracy:
 
     ``lost`` images only the baseline had right, ``won`` only the candidate; ``drop`` is baseline minus candidate top-1,
     ``drop_ci`` Tango's interval at ``confidence``, ``mcnemar_p`` the exact two-sided probability of so uneven a split.
-    ``flips`` are the indices of images whose predicted class changed.
+    ``flips`` are the indices of images whose predicted class changed; ``classes`` stand from the largest drop on.
     """
 
     images: int
@@ -47,7 +62,7 @@ class PairedAccuracy:
     mcnemar_p: float
     agreement: float
     flips: tuple[int, ...]
-    worst_class: ClassDrop
+    classes: tuple[ClassDrop, ...]
 
 
 def predictions(logits: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -82,7 +97,7 @@ def paired(labels: ArrayLike, baseline: ArrayLike, candidate: ArrayLike, *, conf
         mcnemar_p=mcnemar(lost, won),
         agreement=1 - len(flips) / count,
         flips=flips,
-        worst_class=_worst_class(truth, right_before, right_after),
+        classes=_classes(truth, right_before, right_after),
     )
 
 
@@ -178,12 +193,13 @@ def _score(lost: int, won: int, images: int, delta: float) -> float:
     return gap / math.sqrt(variance)
 
 
-def _worst_class(
+def _classes(
     truth: NDArray[np.int64], right_before: NDArray[np.bool_], right_after: NDArray[np.bool_]
-) -> ClassDrop:
+) -> tuple[ClassDrop, ...]:
     drops = []
     for label in np.unique(truth):
         members = truth == label
-        drop = float(np.mean(right_before[members]) - np.mean(right_after[members]))
-        drops.append(ClassDrop(int(label), int(np.count_nonzero(members)), drop))
-    return max(drops, key=lambda each: each.drop)
+        before, after = right_before[members], right_after[members]
+        lost, won = int(np.count_nonzero(before & ~after)), int(np.count_nonzero(~before & after))
+        drops.append(ClassDrop(int(label), len(before), float(np.mean(before)), lost, won))
+    return tuple(sorted(drops, key=lambda each: -each.drop))

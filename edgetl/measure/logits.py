@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgetl.device.values import SessionSpec
-from edgetl.measure.worker import Worker, local_command
+from edgetl.environments.local import local_command
+from edgetl.measure.worker import Worker
 
 # How far logits may lie from what they should be: a part of what an image changes in them, plus float32 rounding
 # through a hundred layers, a part of the largest. The five architectures tried differ from torch by at most 2e-6 of the

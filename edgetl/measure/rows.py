@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgetl.artifacts import Candidate, Row
+from edgetl.artifacts import Candidate, Interval, Row
 from edgetl.device.values import LoadReport
+from edgetl.measure import replication
 from edgetl.measure.accuracy import PairedAccuracy
-from edgetl.measure.interleave import Samples
-from edgetl.measure.statistics import Estimate, quantile
+from edgetl.measure.launches import Launch, Timed
+from edgetl.measure.statistics import Estimate, samples_for_quantile
 from edgetl.targets import Budgets
 
 MS, MB = 1e6, 1e6
@@ -18,48 +19,76 @@ MS, MB = 1e6, 1e6
 
 @dataclass(frozen=True)
 class Measured:
-    """A candidate that ran. Times are ns; ``accuracy`` is paired with the baseline's (its own where that cannot run).
+    """A candidate that ran. ``accuracy`` is paired with the baseline's (its own where that cannot run).
 
-    ``latency`` is the ratio to the baseline's, None for the baseline itself and where that cannot run.
+    ``mac_share`` is the share of the multiply-accumulates on each execution provider, None where it cannot be told.
     """
 
     candidate: Candidate
     report: LoadReport
     accuracy: PairedAccuracy
-    samples: Samples
-    end_to_end: tuple[int, ...]
-    cold_start: tuple[int, ...]
-    peak_rss_bytes: int
-    latency: Estimate | None
-    has_baseline: bool
+    mac_share: dict[str, float] | None
+    launches: Sequence[Launch]
+
+    @property
+    def timed(self) -> list[Timed]:
+        """What each launch gave for it."""
+        return [launch.timed[self.candidate.name] for launch in self.launches]
 
 
-def measured_row(measured: Measured, budgets: Budgets) -> Row:
+def measured_row(measured: Measured, against: tuple[str, str] | None, budgets: Budgets) -> Row:
     """Return the row of a candidate that ran; one that loses more than ``budgets`` allow here is ``rejected``.
 
-    Otherwise the status is the one that `edgetl quantize` gave it, on other images.
+    ``against`` are the names of the baseline and its twin, None where they cannot run here. Otherwise the status is the
+    one that `edgetl quantize` gave it, on other images.
     """
-    report, latency = measured.report, measured.latency
-    median, p90 = quantile(measured.samples.blocks, 0.5), quantile(measured.samples.blocks, 0.9)
+    report, name = measured.report, measured.candidate.name
+    p50, p90, p99 = (_percentile(measured, q) for q in (0.5, 0.9, 0.99))
+    whole, cold = (_over(measured, statistic) for statistic in (replication.end_to_end, replication.cold_start))
+    # Not every system tells.
+    memory = _over(measured, replication.memory) if all(each.peak_rss_bytes for each in measured.timed) else None
+    speed = None
+    if against is not None and name != against[0]:
+        speed = replication.ratio(replication.undisturbed(measured.launches, name, *against))
     return Row(
         **(_identity(measured.candidate) | _loss(measured.accuracy, budgets)),
         accuracy=measured.accuracy.candidate,
-        agreement=measured.accuracy.agreement if measured.has_baseline else None,
-        latency_p50_ms=median.value / MS if median else None,
+        agreement=None if against is None else measured.accuracy.agreement,
+        latency_p50_ms=p50.value / MS if p50 else None,
+        latency_p50_ci_ms=_scaled(p50),
         latency_p90_ms=p90.value / MS if p90 else None,
-        latency_p90_ci_ms=(p90.low / MS, p90.high / MS) if p90 else None,
-        speedup=1 / latency.value if latency else None,
-        speedup_ci=(1 / latency.high, 1 / latency.low) if latency else None,
+        latency_p90_ci_ms=_scaled(p90),
+        latency_p99_ms=p99.value / MS if p99 else None,
+        latency_p99_ci_ms=_scaled(p99),
+        speedup=1 / speed.value if speed else None,
+        speedup_ci=(1 / speed.high, 1 / speed.low) if speed else None,
         engine=report.engine,
         engine_version=report.engine_version,
         actual_precision=report.precision,
         threads=report.threads,
         placement=dict(report.placement),
-        session_ms=report.load_ns / MS,
-        cold_start_ms=statistics.median(measured.cold_start) / MS,
-        end_to_end_p50_ms=statistics.median(measured.end_to_end) / MS,
-        peak_rss_mb=measured.peak_rss_bytes / MB or None,
+        mac_share=measured.mac_share,
+        session_ms=replication.level([each.session_ns for each in measured.timed]).value / MS,
+        cold_start_ms=cold.value / MS,
+        cold_start_ci_ms=_scaled(cold),
+        end_to_end_p50_ms=whole.value / MS,
+        end_to_end_ci_ms=_scaled(whole),
+        peak_rss_mb=memory.value / MB if memory else None,
     )
+
+
+def _percentile(measured: Measured, q: float) -> Estimate | None:
+    """Return a percentile over the launches, None where a launch has too few runs for it."""
+    runs = min(sum(map(len, each.inference)) for each in measured.timed)
+    return _over(measured, replication.percentile(q)) if runs >= samples_for_quantile(q) else None
+
+
+def _over(measured: Measured, statistic: Callable[[Timed], float]) -> Estimate:
+    return replication.level([statistic(each) for each in measured.timed])
+
+
+def _scaled(estimate: Estimate | None) -> Interval | None:
+    return None if estimate is None else (estimate.low / MS, estimate.high / MS)
 
 
 def unavailable_row(candidate: Candidate, reason: str) -> Row:

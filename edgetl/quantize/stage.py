@@ -11,9 +11,9 @@ from edgetl import __version__, recipes, targets
 from edgetl import run as runs
 from edgetl.artifacts import ExportResult, FinetuneResult, QuantizeResult
 from edgetl.dataset import Dataset, ImageRef, fitting_images, selection_images
+from edgetl.environments.local import local_command
 from edgetl.errors import DataError
 from edgetl.graph import metadata
-from edgetl.measure.worker import local_command
 from edgetl.progress import Progress
 from edgetl.quantize.calibration.images import Calibration
 from edgetl.quantize.make import Workshop, versions

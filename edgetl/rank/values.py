@@ -10,9 +10,9 @@ from typing import Any, Literal
 from edgetl import targets
 from edgetl.artifacts import Interval, Value
 from edgetl.backbones import Backbone
+from edgetl.environments.local import local_command
 from edgetl.measure.anchor import Model
 from edgetl.measure.statistics import Estimate, wilson
-from edgetl.measure.worker import local_command
 
 Status = Literal["measured", "unavailable", "not tried"]
 

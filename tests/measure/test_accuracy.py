@@ -93,7 +93,10 @@ def test_paired_counts_what_changed() -> None:
     # Image 7 is wrong before and after, and still a flip: equal accuracy hides it.
     assert result.flips == (2, 6, 7)
     assert result.agreement == 5 / 8
-    assert result.worst_class == ClassDrop(label=0, images=4, drop=0.25)
+    worst = result.classes[0]
+    assert worst == ClassDrop(label=0, images=4, baseline=worst.baseline, lost=worst.lost, won=worst.won)
+    assert worst.drop == 0.25
+    assert [each.drop for each in result.classes] == sorted((each.drop for each in result.classes), reverse=True)
     assert result.drop_ci == tango_interval(1, 1, 8)
     assert result.mcnemar_p == 1.0
 

@@ -39,33 +39,37 @@ def test_rows_hold_what_was_scripted(tmp_path: Path) -> None:
     # Chosen on other images, but on these it loses too much.
     assert (base.status, fast.status) == ("baseline", "rejected")
     assert "more than the budget of 2.0" in fast.reason
-    assert (base.accuracy, base.agreement, base.latency_p50_ms, base.speedup) == (1.0, 1.0, 10.0, None)
-    assert fast.latency_p50_ms == 4.0
-    assert fast.latency_p90_ms == 5.0
-    assert fast.latency_p90_ci_ms is not None
+    assert (base.accuracy, base.agreement, base.speedup) == (1.0, 1.0, None)
+    assert base.latency_p50_ms == pytest.approx(10.0)
+    assert fast.latency_p50_ms == pytest.approx(4.5)
+    assert fast.latency_p90_ms == pytest.approx(5.0)
+    assert fast.latency_p90_ci_ms == pytest.approx((5.0, 5.0))
     assert fast.speedup == pytest.approx(2.5)
     assert fast.speedup_ci == pytest.approx((2.5, 2.5))
     assert fast.accuracy is not None and 0.5 < fast.accuracy < 0.9
     assert fast.agreement == pytest.approx(fast.accuracy)
     assert (fast.engine, fast.actual_precision, fast.placement) == ("fake", "int8", {"FakeExecutionProvider": 9})
-    assert fast.session_ms == 7.0
-    assert fast.end_to_end_p50_ms in (4.0, 4.5, 5.0)
+    assert fast.session_ms == pytest.approx(7.0)
+    assert fast.end_to_end_p50_ms == pytest.approx(4.5)
     assert fast.cold_start_ms is not None and fast.cold_start_ms > 1
     assert fast.peak_rss_mb is not None and fast.peak_rss_mb > 5
     assert result.images == 210
-    assert result.noise_floor == (1.0, 1.0)
+    assert result.noise_floor == pytest.approx((1.0, 1.0))
+    assert result.launches >= 3 and result.state.seconds > 0
     assert result.machine["cores_allowed"] >= 1
     assert BenchResult.load(run) == result
 
 
 def test_raw_timings_are_kept_paired_by_round(tmp_path: Path) -> None:
     run = scripted_run(tmp_path, fake_fp32={}, fake_int8={})
-    raw = json.loads((run / benched(run).timings).read_text())
+    result = benched(run)
+    raw = json.loads((run / result.timings).read_text())
     assert raw["unit"] == "ns"
-    rounds = {len(blocks) for blocks in raw["inference"].values()}
-    assert len(rounds) == 1 and rounds.pop() >= 6
-    assert set(raw["inference"]) == {"fake-fp32", "fake-int8", "baseline again"}
-    assert set(raw["end_to_end"]) == set(raw["cold_start"]) == {"fake-fp32", "fake-int8"}
+    assert len(raw["launches"]) == result.launches >= 3
+    for launch in raw["launches"]:
+        assert set(launch["timed"]) == {"fake-fp32", "fake-int8", "baseline again"}
+        assert len({len(timed["inference"]) for timed in launch["timed"].values()}) == 1
+        assert all(timed["end_to_end"] and timed["cold_start_ns"] for timed in launch["timed"].values())
 
 
 def test_what_cannot_run_here_is_a_row_that_says_why(tmp_path: Path) -> None:
@@ -88,14 +92,14 @@ def test_a_baseline_that_cannot_run_leaves_the_others_without_a_speedup(tmp_path
     result = benched(scripted_run(tmp_path, fake_fp32=NO_DEVICE, fake_int8={}))
     assert result.rows[0].status == "unavailable"
     measured = row(result, "fake-int8")
-    assert measured.latency_p50_ms == 10.0
+    assert measured.latency_p50_ms == pytest.approx(10.0)
     assert measured.speedup is measured.agreement is None
 
 
 def test_what_could_not_run_before_and_now_does_is_no_longer_called_unavailable(tmp_path: Path) -> None:
     run = scripted_run(tmp_path, fake_fp32={}, fake_int8={}, late_int8={"status": "unavailable"})
     late = row(benched(run), "late-int8")
-    assert (late.status, late.latency_p50_ms) == ("accepted", 10.0)
+    assert (late.status, late.latency_p50_ms) == ("accepted", pytest.approx(10.0))
     assert "edgetl quantize" in late.reason
 
 
@@ -153,3 +157,28 @@ def test_onnx_runtime_runs_where_it_says(tmp_path: Path) -> None:
         assert each.end_to_end_p50_ms is not None and each.end_to_end_p50_ms > each.latency_p50_ms
     low, high = result.rows[1].speedup_ci or (0, 0)
     assert 0 < low <= (result.rows[1].speedup or 0) <= high
+
+
+def test_throughput_is_measured_where_it_is_asked_for(tmp_path: Path) -> None:
+    run = scripted_run(tmp_path, fake_fp32={}, fake_int8={"latency_ns": [5 * MS]})
+    result = bench(BenchSettings(run, time_budget_s=1.0, throughput=True), Silent())
+    for each, per_second in zip(result.rows, (100, 200), strict=True):
+        by_batch = {found.batch: found.images_per_s for found in each.throughput if found.streams == 1}
+        # A run takes as long whatever its batch.
+        assert by_batch == pytest.approx({batch: batch * per_second for batch in (1, 4, 16, 64)})
+    assert benched(run).rows[0].throughput == ()
+
+
+def test_a_row_says_what_share_of_the_arithmetic_its_provider_does(tmp_path: Path) -> None:
+    result = benched(scripted_run(tmp_path, fake_fp32={}, fake_int8={}))
+    assert result.rows[0].mac_share == {"FakeExecutionProvider": 1.0}
+    # No meter measures a scripted engine.
+    assert result.rows[0].energy_mj is result.rows[0].energy_source is None
+
+
+def test_a_candidate_that_dies_while_it_is_timed_is_a_row_and_the_others_are_measured(tmp_path: Path) -> None:
+    dying = {"fail": {"at": "run", "how": "exit", "after": 300, "message": "No memory."}}
+    result = benched(scripted_run(tmp_path, fake_fp32={}, fake_int8={}, dying_int8={**dying, "provider": "fake"}))
+    assert [each.status for each in result.rows] == ["baseline", "chosen", "unavailable"]
+    assert "No memory." in row(result, "dying-int8").reason
+    assert row(result, "fake-int8").speedup == pytest.approx(1.0)

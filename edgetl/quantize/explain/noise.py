@@ -22,13 +22,12 @@ STEP = "compare node by node"
 
 @dataclass
 class Noise:
-    """What is known of a tensor so far: sums of squares, extremes of the float one, elements for each image."""
+    """What is known of a tensor so far: sums of squares, and the extremes of the float one."""
 
     signal: float = 0.0
     noise: float = 0.0
     low: float = math.inf
     high: float = -math.inf
-    size: int = 0
 
     def observe(self, expected: Array, found: Array) -> None:
         """Add one image's float tensor and its quantized counterpart."""
@@ -36,7 +35,6 @@ class Noise:
         self.signal += float(np.sum(np.square(reference)))
         self.noise += float(np.sum(np.square(reference - found)))
         self.low, self.high = min(self.low, float(reference.min())), max(self.high, float(reference.max()))
-        self.size = reference.size
 
     @property
     def exact(self) -> bool:

@@ -15,10 +15,11 @@ from edgetl.dataset import Dataset
 from edgetl.device.machine import cpu_model
 from edgetl.errors import RunError
 from edgetl.graph import metadata
+from edgetl.graph.macs import macs
 from edgetl.progress import Progress
 from edgetl.quantize.calibration.images import Calibration
 from edgetl.quantize.explain.engine import float_here
-from edgetl.quantize.explain.noise import Compared, Noise, compare
+from edgetl.quantize.explain.noise import Compared, compare
 from edgetl.quantize.explain.reasons import why_float
 from edgetl.quantize.explain.values import KEPT, Explanation, NodeExplanation
 from edgetl.quantize.explain.weights import described, weights_of
@@ -109,6 +110,7 @@ def _nodes(
 ) -> Iterator[NodeExplanation]:
     """Yield each node of ``quantized``; ``kept`` are those that the engine computes in float whatever their pairs."""
     constants = {each.name: each for each in model.graph.initializer}
+    costs = _costs(model)
     types = _types(onnx.shape_inference.infer_shapes(quantized))
     for node in wiring.nodes:
         twin = twins.get(node.output[0])
@@ -128,7 +130,7 @@ def _nodes(
             seen=noise.seen if noise else None,
             quantized=wiring.range(quantizer) if quantizer is not None else None,
             weights=described(values) if values is not None else None,
-            macs=_macs(noise, values.shape[1]) if values is not None else 0,
+            macs=costs.get(twin.name or twin.output[0], 0) if twin is not None and values is not None else 0,
         )
 
 
@@ -138,9 +140,12 @@ def _kept(node: onnx.NodeProto, wiring: Wiring, kept: Collection[str]) -> bool:
     return node.name in kept or (before is not None and before.name in kept)
 
 
-def _macs(noise: Noise | None, products: int) -> int:
-    """Return a layer's multiplications for an image, each element of its output being a sum of ``products``."""
-    return noise.size * products if noise else 0
+def _costs(model: onnx.ModelProto) -> dict[str, int]:
+    """Return the multiplications of each layer for an image; empty where shapes are only known when it runs."""
+    try:
+        return macs(model)
+    except ValueError:
+        return {}
 
 
 def _types(model: onnx.ModelProto) -> dict[str, int]:
@@ -153,7 +158,7 @@ def _explanation(
     folder: Path, shown: Candidate, because: str, nodes: Sequence[NodeExplanation], compared: Compared
 ) -> Explanation:
     int8 = [node for node in nodes if node.runs_in == "int8"]
-    macs = sum(node.macs for node in nodes)
+    total = sum(node.macs for node in nodes)
     noisy = sorted((node.sqnr_db, node.name) for node in nodes if node.sqnr_db is not None)
     return Explanation(
         run=str(folder),
@@ -166,7 +171,7 @@ def _explanation(
         agreement=compared.agreeing / compared.images,
         int8_nodes=len(int8),
         float_nodes=len(nodes) - len(int8),
-        int8_macs=sum(node.macs for node in int8) / macs if macs else None,
+        int8_macs=sum(node.macs for node in int8) / total if total else None,
         worst=tuple(name for _, name in noisy[:WORST]),
         nodes=tuple(nodes),
     )

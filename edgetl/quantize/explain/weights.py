@@ -1,4 +1,4 @@
-"""The constant weights of a layer: their range, how uneven its channels are, and what multiplying by them costs."""
+"""The constant weights of a layer: their range, and how uneven its channels are."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetl.environments import worker_for
 from edgetl.errors import MeasureError, WorkerError
 from edgetl.measure.accuracy import MAX_IMAGES, images_to_prove, paired, predictions, tango_interval
 from edgetl.measure.interleave import Decide, Samples, interleave, never
@@ -80,7 +81,7 @@ class Contest:
 
     def __enter__(self) -> Contest:
         try:
-            workers = [self._open.enter_context(Worker(self.ground.command)) for _ in (BASELINE, TWIN)]
+            workers = [self._open.enter_context(self._worker(self.baseline)) for _ in (BASELINE, TWIN)]
             self.machine, self._cores = workers[0].hello.machine, workers[0].hello.cores
             for worker in workers:
                 self._load(worker, self.baseline, self.ground.threads)
@@ -128,7 +129,7 @@ class Contest:
         if trial.setback is not None or self.baseline.setback is not None:
             return self._without_baseline(trial)
         try:
-            with Worker(self.ground.command) as worker:
+            with self._worker(trial) as worker:
                 self._load(worker, trial, self.ground.threads)
                 confidence = self.ground.rules.budgets.confidence
                 samples = self._samples({trial.name: worker}, seconds, _settled(trial.name, confidence))
@@ -152,7 +153,7 @@ class Contest:
             with contextlib.ExitStack() as opened:
                 workers: dict[str, Worker] = {}
                 for trial in trials:
-                    worker = opened.enter_context(Worker(self.ground.command))
+                    worker = opened.enter_context(self._worker(trial))
                     with contextlib.suppress(WorkerError):
                         self._load(worker, trial, self.ground.threads)
                         workers[trial.name] = worker
@@ -199,6 +200,9 @@ class Contest:
         reason = f"Its baseline, {self.baseline.name}, cannot run here."
         return replace(trial, setback=Setback("unavailable", reason))
 
+    def _worker(self, trial: Trial) -> Worker:
+        return Worker(worker_for(self.ground.command, trial.candidate.provider))
+
     def _load(self, worker: Worker, trial: Trial, threads: int) -> None:
         wanted = trial.candidate
         if trial.model is None:
@@ -212,7 +216,7 @@ class Contest:
         if timed is not None and (self.ground.threads or self._cores) >= self._cores:
             yield timed
             return
-        with Worker(self.ground.command) as worker:
+        with self._worker(trial) as worker:
             self._load(worker, trial, 0)
             yield worker
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgetl import run as runs
-from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
-from edgetl.dataset.values import LabelledBy
+from edgetl.artifacts import Candidate, ExportResult, LabelledBy, QuantizeResult
 from edgetl.errors import RunError
 from edgetl.files import replacing_together, sha256_file, write_text
 from edgetl.quantize.search.choose import Choice, Rules, choose
