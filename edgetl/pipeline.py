@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgetl import backbones, targets
-from edgetl import check as checks
 from edgetl import export as exports
 from edgetl import run as runs
 from edgetl.artifacts import Artifact, BenchResult, CheckResult, RunResult
-from edgetl.check import CheckSettings
 from edgetl.errors import RunError, UsageError
 from edgetl.export import ExportSettings
+from edgetl.gate import stage as checks
+from edgetl.gate.stage import CheckSettings
 from edgetl.measure import bench as benches
 from edgetl.measure import lineup
 from edgetl.measure.bench import BenchSettings
@@ -83,7 +83,7 @@ def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunRes
     )
     checked = stage(
         lambda: CheckResult.load(folder),
-        lambda: checks.inputs(settings.check, quantized),
+        lambda: checks.inputs(settings.check),
         lambda: checks.check(settings.check, progress),
     )
     return RunResult(finetune=tuned, export=exported, quantize=quantized, bench=benched, check=checked)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -58,15 +58,35 @@ class TargetCandidate(_Frozen):
         return "-".join(dict.fromkeys(part for part in (self.provider, self.precision, self.recipe) if part))
 
 
-class Budgets(_Frozen):
-    """What a candidate may cost against the baseline, each judged at ``confidence``.
+_Limit = Annotated[float, pydantic.Field(gt=0)]
+_Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
 
-    ``latency_ratio`` is the largest allowed candidate latency over the baseline's; ``top1_drop`` the largest allowed
-    loss of top-1 as a fraction (0.02 is two points).
+
+class Budgets(_Frozen):
+    """What a candidate may cost, each judged at ``confidence``; None is not judged.
+
+    ``_ratio`` is the largest allowed over the baseline's; ``_ms`` and ``_mb`` (10^6 bytes) are the largest allowed
+    whatever the baseline's. ``latency`` is that of undisturbed runs, of inference alone; ``latency_p50`` and
+    ``latency_p90`` are percentiles of all its runs. ``top1_drop`` is the largest allowed loss of top-1 as a fraction
+    (0.02 is two points), ``worst_class_drop`` the same for each class, ``top1`` the least allowed top-1.
     """
 
-    latency_ratio: float = pydantic.Field(default=1.05, gt=0)
-    top1_drop: float = pydantic.Field(default=0.02, ge=0, lt=1)
+    latency_ratio: _Limit = 1.05
+    latency_p50_ratio: _Limit | None = None
+    latency_p50_ms: _Limit | None = None
+    latency_p90_ratio: _Limit | None = None
+    latency_p90_ms: _Limit | None = None
+    end_to_end_ratio: _Limit | None = None
+    end_to_end_ms: _Limit | None = None
+    cold_start_ratio: _Limit | None = None
+    cold_start_ms: _Limit | None = None
+    memory_ratio: _Limit | None = None
+    memory_mb: _Limit | None = None
+    size_ratio: _Limit | None = None
+    size_mb: _Limit | None = None
+    top1_drop: _Share = 0.02
+    top1: _Share | None = None
+    worst_class_drop: _Share | None = None
     confidence: float = pydantic.Field(default=0.95, gt=0.5, lt=1)
 
 
@@ -121,6 +141,11 @@ def load(name: str) -> Target:
             recipes.load(candidate.recipe)
     # Its name is what the next stage finds it by.
     return target.model_copy(update={"name": str(path.resolve())}) if name.endswith(".toml") else target
+
+
+def short_name(name: str) -> str:
+    """Return a target's name; of a file of one's own without its folder, which differs from runner to runner."""
+    return PurePath(name).name
 
 
 def matches(target: Target, facts: Mapping[str, Any]) -> bool:

@@ -27,4 +27,5 @@ providers = click.option(
     multiple=True,
     help="Measure on this provider (repeatable): cpu, openvino, cuda, ... [default: what the target lists]",
 )
+ON = "Measure there: ssh://user@host[:port][/path/to/python], or a worker's command line."
 time_budget = click.option("--time-budget", help="Stop measuring after this long, for example 90s or 5m.")

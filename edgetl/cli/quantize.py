@@ -36,7 +36,7 @@ Examples:
 @option(
     SEARCH, "--time-budget", help=f"Stop searching after this long, for example 90s or 5m. [default: {SECONDS:.0f}s]"
 )
-@option(SEARCH, "--on", help="Measure there: ssh://user@host[:port][/path/to/python], or a worker's command line.")
+@option(SEARCH, "--on", help=options.ON)
 @option(SEARCH, "--accept-unproven", is_flag=True, help="Also choose what too few images neither prove nor refute.")
 @option(SEARCH, "--explain", is_flag=True, help="Do not search: show the chosen candidate node by node.")
 @option(SEARCH, "--candidate", help="Which candidate --explain shows. [default: the chosen one, or the best int8 one]")
@@ -93,8 +93,8 @@ def _folder(model: Path | None, run: Path | None, given: dict[str, Any], progres
 
 
 def _search(folder: Path, given: dict[str, Any], as_json: bool, progress: Progress) -> None:
+    from edgetl.environments.local import local_command
     from edgetl.measure.remote import worker_command
-    from edgetl.measure.worker import local_command
     from edgetl.quantities import fraction, seconds
     from edgetl.quantize import QuantizeSettings
     from edgetl.quantize import quantize as stage

@@ -41,7 +41,7 @@ def run(target: str, providers: tuple[str, ...], force: bool, as_json: bool, **g
     from dataclasses import replace
 
     from edgetl import pipeline
-    from edgetl.check import CheckSettings
+    from edgetl.gate.stage import CheckSettings
     from edgetl.measure.bench import BenchSettings
     from edgetl.quantize import QuantizeSettings
     from edgetl.report import json, terminal

@@ -1,0 +1,114 @@
+"""What is compared with what: a candidate of a run, a run by its chosen candidate, or a model file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgetl import run as runs
+from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
+from edgetl.dataset import Dataset
+from edgetl.device.values import Preprocess
+from edgetl.errors import RunError, UsageError, nearest
+from edgetl.files import sha256_file
+
+SUFFIX = ".onnx"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the comparison: a model file on a provider in a precision, and what it takes and answers.
+
+    ``run`` is the run that it is of, None for a file by itself.
+    """
+
+    name: str
+    model: Path
+    provider: str
+    precision: str
+    preprocess: Preprocess
+    classes: tuple[str, ...]
+    run: Path | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What makes two sides the same: the file's content, the provider and the precision."""
+        return (sha256_file(self.model), self.provider, self.precision)
+
+
+def of_run(run: Path, quantized: QuantizeResult, wanted: str, role: str) -> Side:
+    """Return what ``wanted`` names beside a run: one of its candidates, else what `by_itself` finds."""
+    known = {each.name: each for each in quantized.candidates if each.path}
+    if wanted in known:
+        return _candidate(run, known[wanted])
+    found = by_itself(wanted, quantized.candidates[0].provider, run)
+    if found is None:
+        raise UsageError(
+            f"There is no {role} '{wanted}': no candidate, no run and no {SUFFIX} file.{nearest(wanted, known)} "
+            f"Candidates of this run: {', '.join(known)}."
+        )
+    return found
+
+
+def stands_alone(wanted: str) -> bool:
+    """Return whether ``wanted`` names something without a run beside it: a model file or a run."""
+    return wanted.endswith(SUFFIX) or _run_of(wanted) is not None
+
+
+def by_itself(wanted: str, provider: str, run: Path | None = None) -> Side | None:
+    """Return the model file ``wanted``, run on ``provider``, or the run's chosen candidate; None for neither.
+
+    What a file does not say of itself it has from ``run``. Raises UsageError for a file that cannot be used, RunError
+    for a run whose candidates were not made.
+    """
+    if wanted.endswith(SUFFIX):
+        return _of_file(Path(wanted), provider, run)
+    folder = _run_of(wanted)
+    if folder is None:
+        return None
+    quantized = runs.quantized(folder)
+    side = _candidate(folder, quantized.candidate(quantized.chosen))
+    return replace(side, name=f"{folder.name}/{side.name}")
+
+
+def _candidate(run: Path, candidate: Candidate) -> Side:
+    return Side(
+        candidate.name,
+        run / candidate.path,
+        candidate.provider,
+        candidate.precision,
+        runs.preprocess_of(run),
+        Dataset.load(run).classes,
+        run,
+    )
+
+
+def _of_file(path: Path, provider: str, run: Path | None) -> Side:
+    """Return a model file; what it does not say of itself it has from ``run``."""
+    if not path.is_file():
+        raise UsageError(f"There is no model file {path}.")
+    try:
+        from edgetl.graph import metadata
+        from edgetl.graph.precision import precision_of
+    except ImportError:
+        raise UsageError("Reading a model file needs onnx. Run: pip install 'edgetl[train]'") from None
+    precision = precision_of(path)
+    try:
+        facts = metadata.read(path)
+    except KeyError:
+        if run is None:
+            raise UsageError(
+                f"{path} does not say its classes and how images are prepared: edgetl did not write it. Adopt it with "
+                f"`edgetl quantize {path} --calibration IMAGES`, then check its run."
+            ) from None
+        return Side(str(path), path, provider, precision, runs.preprocess_of(run), Dataset.load(run).classes)
+    return Side(str(path), path, provider, precision, facts.preprocess, facts.classes)
+
+
+def _run_of(wanted: str) -> Path | None:
+    """Return the run's folder that ``wanted`` names, as a path or under ``runs/``."""
+    try:
+        folder = runs.resolve(Path(wanted))
+    except RunError:
+        return None
+    return folder if (folder / ExportResult.FILE).is_file() else None
