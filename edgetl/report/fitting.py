@@ -24,7 +24,7 @@ class Column:
     @property
     def width(self) -> int:
         """Return the width of the widest cell, heading included."""
-        return max(Text(self.heading).cell_len, *(cell.cell_len for cell in self.cells))
+        return max(cell.cell_len for cell in (Text(self.heading), *self.cells))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from edgetl.artifacts import (
@@ -21,9 +20,12 @@ from edgetl.artifacts import (
     Row,
     RunResult,
 )
+from edgetl.measure.state import disturbances
 from edgetl.report import evaluation as evaluations
+from edgetl.report import findings
 from edgetl.report.adaptation import adaptation
 from edgetl.report.fitting import Column, FittingTable
+from edgetl.report.lines import line
 
 if TYPE_CHECKING:
     from edgetl.evaluation import Evaluation
@@ -102,7 +104,9 @@ def bench(result: BenchResult) -> RenderableType:
     """Return the rows of candidate x provider; more columns where the terminal is wider."""
     low, high = result.noise_floor
     lines = [
-        f"one image at a time, {result.images} images judged; the baseline against itself read {low:.3f} to {high:.3f}",
+        f"one image at a time, {result.images} images judged, {result.launches} launches; the baseline against itself "
+        f"read {low:.3f} to {high:.3f}",
+        *disturbances(result.state),
     ]
     said = _said("bench", lines, result.seconds, result.run, "edgetl check")
     return Group(_candidates(result.rows), *_unavailable(result), said)
@@ -110,31 +114,33 @@ def bench(result: BenchResult) -> RenderableType:
 
 def check(result: CheckResult) -> RenderableType:
     """Return the verdict, then what it rests on."""
-    latency, accuracy = result.latency, result.accuracy
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "measured", "95 % interval", "allowed"):
-        table.add_column(name, justify="left" if not name else "right")
-    table.add_row(
-        "latency, candidate / baseline",
-        f"{latency.ratio:.3f}",
-        f"[{latency.ci[0]:.3f}, {latency.ci[1]:.3f}]",
-        f"at most {latency.budget:.3f}",
+    judged = result.findings
+
+    def column(heading: str, rank: int, cells: Sequence[str]) -> Column:
+        return Column(heading, [Text(cell) for cell in cells], rank)
+
+    table = FittingTable(
+        [
+            Column("", [Text(name) for name in findings.names(judged)], left=True),
+            column("baseline", 2, [findings.side(each, each.baseline) for each in judged]),
+            column("candidate", 2, [findings.side(each, each.candidate) for each in judged]),
+            column("measured", 0, [findings.measured(each) for each in judged]),
+            column(f"{result.confidence:.0%} interval", 1, [findings.interval(each.ci, each.unit) for each in judged]),
+            column("allowed", 0, [findings.allowed(each) for each in judged]),
+            Column("", [Text(each.outcome, style=_COLOURS[each.outcome]) for each in judged], left=True),
+        ]
     )
-    table.add_row(
-        "top-1 drop, points",
-        f"{100 * accuracy.drop:+.2f}",
-        f"[{100 * accuracy.ci[0]:+.2f}, {100 * accuracy.ci[1]:+.2f}]",
-        f"at most {100 * accuracy.budget:.2f}",
-    )
-    lines = [
-        f"{result.candidate} against {result.baseline} on {accuracy.images} images: "
-        f"top-1 {percent(accuracy.candidate)} and {percent(accuracy.baseline)}, "
-        f"agreement {percent(accuracy.agreement)}",
-    ]
+    # Names and reasons may hold what a user's folders are called.
     verdict = Text.assemble(
-        (f"{result.verdict.upper()} ", _COLOURS[result.verdict]), " ".join(result.reasons), f" ({result.seconds:.0f} s)"
+        (f"{result.verdict.upper()} ", _COLOURS[result.verdict]),
+        line(" ".join(result.reasons)),
+        f" ({result.seconds:.0f} s)",
     )
-    return Group(table, *[Text(line) for line in lines], verdict, Text(f"run {result.run}"))
+    told = [
+        f"{result.candidate} against {result.baseline}: {findings.evidence(result)}",
+        findings.timing(result),
+    ]
+    return Group(table, *[Text(line(each)) for each in told], verdict, Text(f"run {result.run}"))
 
 
 def run(result: RunResult) -> RenderableType:
@@ -187,6 +193,8 @@ def _candidates(candidates: Sequence[Candidate]) -> FittingTable:
         column("MB", 2, lambda row: size(row.size_bytes) if row.size_bytes else NONE),
         column("end-to-end", 4, lambda row: _number(row.end_to_end_p50_ms, ".2f")),
         column("cold start", 5, lambda row: _number(row.cold_start_ms, ".0f")),
+        column("images/s", 4, lambda row: _number(max((t.images_per_s for t in row.throughput), default=None), ".0f")),
+        column("mJ", 5, lambda row: _number(row.energy_mj, ".1f")),
         column("RSS MB", 6, lambda row: _number(row.peak_rss_mb, ".0f")),
         column("runs on", 7, _placement),
         column("engine", 8, lambda row: f"{row.engine} {row.engine_version}" if row.engine else NONE),
@@ -197,7 +205,10 @@ def _candidates(candidates: Sequence[Candidate]) -> FittingTable:
 
 
 def _placement(row: Row) -> str:
-    nodes = (f"{name.removesuffix('ExecutionProvider')} {count}" for name, count in (row.placement or {}).items())
+    nodes = [f"{name.removesuffix('ExecutionProvider')} {count}" for name, count in (row.placement or {}).items()]
+    # Where a model is split, the number of nodes does not say how much of the work is where.
+    if len(nodes) > 1 and row.mac_share:
+        nodes = [f"{each} ({row.mac_share[name]:.0%} of MACs)" for each, name in zip(nodes, row.mac_share, strict=True)]
     return f"{', '.join(nodes)} {row.actual_precision or ''}".strip() or NONE
 
 

@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from edgetl.artifacts import BenchResult, CheckResult, Row
+from edgetl.artifacts import BenchResult, Outcome, Row, State
 from edgetl.report import terminal
 from edgetl.report.fitting import Column, FittingTable
+from tests.report.check_result import check_result, latency
 
 ROWS = (
     Row(
@@ -31,7 +32,7 @@ ROWS = (
 )  # fmt: skip
 BENCH = BenchResult(
     run="runs/demo", inputs="", seconds=40.0, target="host", machine={}, images=480, noise_floor=(0.99, 1.01),
-    rows=ROWS, timings="bench-timings.json",
+    launches=5, state=State(seconds=40.0), rows=ROWS, timings="bench-timings.json",
 )  # fmt: skip
 
 
@@ -77,18 +78,24 @@ def test_columns_that_do_not_fit_are_left_out_by_rank_and_keep_their_order() -> 
 
 
 @pytest.mark.parametrize("verdict", ["pass", "fail", "inconclusive"])
-def test_the_verdict_is_a_word(verdict: str) -> None:
-    result = CheckResult.model_validate(
-        {
-            "run": "runs/demo", "inputs": "", "seconds": 9.0, "verdict": verdict, "reasons": ["Because."],
-            "target": "host", "baseline": "cpu-fp32", "candidate": "cpu-int8", "timings": "t.json",
-            "latency": {"ratio": 0.5, "ci": (0.4, 0.6), "budget": 1.05},
-            "accuracy": {
-                "images": 480, "baseline": 0.94, "candidate": 0.93, "drop": 0.01, "ci": (0.0, 0.02),
-                "agreement": 0.98, "flips": [], "budget": 0.02,
-            },
-        }
-    )  # fmt: skip
+def test_the_verdict_is_a_word(verdict: Outcome) -> None:
+    result = check_result(latency(verdict, reason="Because."))
     text = drawn(terminal.check(result), 80)
     assert f"{verdict.upper()} Because." in text
     assert "at most 1.050" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_wide_terminal_shows_both_sides_of_every_budget() -> None:
+    text = drawn(terminal.check(check_result()), 160)
+    for part in ("4.20 ms", "2.18 ms", "0.500 to 0.540", "94.0 %", "95% interval", "McNemar", "9 launches"):
+        assert part in text
+
+
+def test_names_cannot_speak_for_the_program() -> None:
+    text = drawn(terminal.check(check_result(candidate="int8\n::error::gone")), 120)
+    assert not [line for line in text.splitlines() if line.startswith("::")]
+
+
+def test_a_table_without_rows_is_its_headings() -> None:
+    assert drawn(FittingTable([Column("a", []), Column("b", [])]), 40).split() == ["a", "b"]
