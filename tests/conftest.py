@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# For the tests of edgetl's own plugin: sessions inside this one.
+pytest_plugins = ["pytester"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Where tests are started in the background of a script, Ctrl-C is ignored, and so it would be by every command that

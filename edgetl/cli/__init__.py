@@ -11,9 +11,12 @@ from edgetl import __version__
 from edgetl.cli.bench import bench
 from edgetl.cli.check import check
 from edgetl.cli.doctor import doctor
+from edgetl.cli.env import env
 from edgetl.cli.export import export
 from edgetl.cli.finetune import finetune
 from edgetl.cli.group import Edgetl
+from edgetl.cli.history import history
+from edgetl.cli.init import init
 from edgetl.cli.models import models
 from edgetl.cli.quantize import quantize
 from edgetl.cli.rank import rank
@@ -38,5 +41,5 @@ def main(debug: bool) -> None:
     del debug  # read by the group, which turns errors into sentences
 
 
-for _command in (run, finetune, export, quantize, bench, check, rank, targets, models, doctor):
+for _command in (run, finetune, export, quantize, bench, check, history, rank, targets, models, doctor, env, init):
     main.add_command(_command)

@@ -55,6 +55,8 @@ def test_an_unknown_command_offers_the_nearest() -> None:
         (("finetune", "--arch", "mobilenetv2"), "Did you mean 'mobilenet_v2'?"),
         (("finetune", "--data", "missing"), "missing"),
         (("bench", "--time-budget", "soon"), "no run here yet"),
+        (("bench", "--sweep", "--throughput"), "leave --throughput out"),
+        (("bench", "--sweep", "--provider", "cpu"), "leave --provider out"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(arguments: tuple[str, ...], sentence: str) -> None:
@@ -63,6 +65,11 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments: tuple[str, ...], s
     assert sentence in err
     assert "Traceback" not in err
     assert list(Path().iterdir()) == [], "a refused command leaves nothing behind"
+
+
+def test_a_sweep_goes_with_what_the_settings_say_for_other_benchmarks() -> None:
+    Path("edgetl.toml").write_text('[bench]\nthroughput = true\nprovider = ["cpu"]\n', encoding="utf-8")
+    assert "no run here yet" in invoke("bench", "--sweep")[2]
 
 
 @pytest.mark.parametrize(
