@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("command_line", "embedded_backbone", "main_job", "transfer", "adaptation", "quantization")
+BENCHMARKS = ("command_line", "embedded_backbone", "main_job", "transfer", "adaptation", "quantization", "gate")
 
 if __name__ == "__main__":
     failed = []

@@ -19,12 +19,13 @@ from benchmarks.machine import describe
 from edgetl.dataset import judging_images
 from edgetl.demo.surface import cached_demo_set
 from edgetl.device.values import Preprocess
+from edgetl.environments.local import local_command
 from edgetl.export import ExportSettings, export
 from edgetl.files import cache_dir
 from edgetl.measure.accuracy import predictions
 from edgetl.measure.loading import load
 from edgetl.measure.statistics import wilson
-from edgetl.measure.worker import Worker, local_command
+from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
 from edgetl.spool import spooled
 from edgetl.training.finetune import FinetuneSettings, finetune, read_data

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from benchmarks.quantization.contestant import Contestant
 from edgetl.dataset import Dataset, judging_images
+from edgetl.environments.local import local_command
 from edgetl.errors import WorkerError
 from edgetl.graph import metadata
 from edgetl.measure.accuracy import PairedAccuracy, Predictions, paired, predictions
 from edgetl.measure.loading import load
-from edgetl.measure.worker import Worker, local_command
+from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
 from edgetl.spool import spooled
 

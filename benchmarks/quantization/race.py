@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from benchmarks.quantization.contestant import Contestant
 from benchmarks.quantization.judge import Pixels
+from edgetl.environments.local import local_command
 from edgetl.measure.interleave import Samples, interleave
 from edgetl.measure.loading import load
 from edgetl.measure.statistics import Estimate, latency_ratio, quantile
-from edgetl.measure.worker import Worker, local_command
+from edgetl.measure.worker import Worker
 
 TWIN = "twin"
 LEAST_ROUNDS = 8
