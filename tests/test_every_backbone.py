@@ -36,11 +36,12 @@ from edgetl.artifacts import BenchResult, ExportResult, FinetuneResult, Quantize
 from edgetl.backbones import BACKBONES, Backbone
 from edgetl.dataset import Dataset, judging_images
 from edgetl.device.values import Preprocess, SessionSpec
+from edgetl.environments.local import local_command
 from edgetl.export import ExportSettings, export
 from edgetl.measure import bench as bench_stage
 from edgetl.measure import interleave, logits, statistics
 from edgetl.measure.bench import BenchSettings, bench
-from edgetl.measure.worker import Worker, local_command
+from edgetl.measure.worker import Worker
 from edgetl.pixels import iter_pixels
 from edgetl.progress import Silent
 from edgetl.quantize import QuantizeSettings, quantize

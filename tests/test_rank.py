@@ -15,10 +15,10 @@ from rich.console import Console
 from edgetl import targets
 from edgetl.backbones import backbone
 from edgetl.dataset import Dataset, ImageRef
+from edgetl.environments.local import local_command
 from edgetl.errors import DataError, EdgetlError, MeasureError, UsageError, WeightsError
 from edgetl.measure.anchor import Anchored, Model
 from edgetl.measure.statistics import Estimate, wilson
-from edgetl.measure.worker import local_command
 from edgetl.progress import Progress, Silent
 from edgetl.rank import RankResult, RankSettings, rank, stage
 from edgetl.rank.lineup import validated_images

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgetl.environments.local import local_command
 from edgetl.errors import WorkerError
 from edgetl.measure import loading
-from edgetl.measure.worker import Worker, local_command
+from edgetl.measure.worker import Worker
 from edgetl.quantize.search import contest as contests
 from edgetl.quantize.search.choose import Rules, choose
 from edgetl.quantize.search.contest import Contest, Ground, same_logits

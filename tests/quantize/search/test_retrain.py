@@ -18,9 +18,9 @@ from onnx import numpy_helper
 from edgetl import classifier as classifiers
 from edgetl import recipes
 from edgetl.dataset import Dataset, judging_images
+from edgetl.environments.local import local_command
 from edgetl.files import sha256_file
 from edgetl.graph import metadata
-from edgetl.measure.worker import local_command
 from edgetl.pixels import iter_pixels
 from edgetl.progress import Silent
 from edgetl.quantize import qat
