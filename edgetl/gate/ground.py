@@ -73,7 +73,7 @@ def ground(settings: CheckSettings) -> tuple[Ground, str]:
         )
         judged = quantized.inputs
     identities = [side.identity for side in sides]
-    asked = (settings.images, settings.labels, settings.seed, settings.time_budget_s, settings.worker)
+    asked = (settings.images, settings.labels, settings.seed, settings.worker)
     hashed = runs.digest(__version__, judged, identities, target.model_dump(), *asked)
     return Ground(sides, target, run), hashed
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgetl.artifacts import Throughput
 from edgetl.device import providers
 from edgetl.device.providers import ModelError
 from edgetl.device.providers.base import streams_of
@@ -20,7 +21,7 @@ from edgetl.device.values import Preprocess, SessionSpec
 from edgetl.environments.local import local_command
 from edgetl.errors import WorkerError
 from edgetl.measure.launches import Variant
-from edgetl.measure.throughput import Throughput, sweep
+from edgetl.measure.throughput import sweep
 from edgetl.measure.worker import Worker
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 4, 4, 3), dtype=np.uint8)
@@ -161,7 +162,9 @@ def test_onnx_runtime_s_pool_and_the_streams_are_the_threads_asked_for(streams: 
 def test_a_sweep_has_a_figure_for_each_combination(tmp_path: Path) -> None:
     model = fake(tmp_path, latency_ns=[2_000_000], per_image=True)
     found = sweep(variant(model), (1, 8), (1, 2), seconds_each=0.5)
-    assert found == tuple(Throughput(batch, streams, 500.0) for batch in (1, 8) for streams in (1, 2))
+    assert found == tuple(
+        Throughput(batch=batch, streams=streams, images_per_s=500.0) for batch in (1, 8) for streams in (1, 2)
+    )
 
 
 def test_a_sweep_s_figure_is_the_median_of_three(tmp_path: Path) -> None:
