@@ -6,6 +6,8 @@ between makes it round twice and run the function by itself. It is written as a 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import onnx_ir as ir
 
 NAME = "unpaired-activation"
@@ -16,6 +18,11 @@ _COMPUTE = ("Conv", "Gemm")
 
 def requires(node: ir.Node) -> bool:
     """Return whether ``node`` dequantizes what a convolution or product gave, for such functions and nothing else."""
+    return is_between(node, _COMPUTE, _FUNCTIONS)
+
+
+def is_between(node: ir.Node, sources: Collection[str], functions: Collection[str]) -> bool:
+    """Return whether ``node`` dequantizes what an operator of ``sources`` gave, for ``functions`` and nothing else."""
     if node.op_type != "DequantizeLinear" or node.outputs[0].is_graph_output():
         return False
     quantizer = node.inputs[0].producer() if node.inputs[0] is not None else None
@@ -23,7 +30,7 @@ def requires(node: ir.Node) -> bool:
         return False
     source = quantizer.inputs[0].producer()
     readers = [use.node.op_type for use in node.outputs[0].uses()]
-    return source is not None and source.op_type in _COMPUTE and bool(readers) and set(readers) <= set(_FUNCTIONS)
+    return source is not None and source.op_type in sources and bool(readers) and set(readers) <= set(functions)
 
 
 def call(node: ir.Node) -> None:

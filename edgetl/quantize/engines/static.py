@@ -21,7 +21,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from edgetl.graph import hard_sigmoid, hard_swish
 from edgetl.graph.rewrite import Rewrite, rewrite
 from edgetl.measure.logits import difference
-from edgetl.quantize import absorb, unpair
+from edgetl.quantize import absorb, rectified_sum, unpair
 from edgetl.quantize.calibration.observe import calibrate_each, session
 from edgetl.quantize.calibration.ranges import Range
 from edgetl.quantize.correct.bias import correct_biases, with_biases
@@ -131,7 +131,9 @@ def insert_pairs(model: onnx.ModelProto, recipe: Recipe, ranges: Mapping[str, Ra
     result: onnx.ModelProto = quantizer.model.model
     if recipe.layout == "tensorrt":
         return result
-    return with_float_outputs(_rewritten(result, (unpair,) if recipe.layout == "openvino" else (absorb,)))
+    return with_float_outputs(
+        _rewritten(result, (unpair, rectified_sum) if recipe.layout == "openvino" else (absorb, rectified_sum))
+    )
 
 
 def _rewritten(model: onnx.ModelProto, rewrites: Sequence[Rewrite]) -> onnx.ModelProto:
