@@ -95,9 +95,9 @@ def outcome(low: float, high: float, limit: float) -> Outcome:
 def _finding(name: str, limit: Limit, evidence: Evidence, allowed: float, confidence: float) -> Finding:
     judged = limit.look(evidence, allowed, confidence)
     # No number of images or runs proves what holds by definition.
-    known = evidence.same and limit.itself is not None
-    if known and limit.itself is not None:
-        judged = replace(judged, estimate=_exactly(limit.itself, confidence))
+    itself = limit.itself if evidence.same else None
+    if itself is not None:
+        judged = replace(judged, estimate=_exactly(itself, confidence))
     low, high = judged.estimate.interval
     result = outcome(-high, -low, -allowed) if limit.least else outcome(low, high, allowed)
     scale = 100 if limit.unit == "points" else 1
@@ -112,7 +112,7 @@ def _finding(name: str, limit: Limit, evidence: Evidence, allowed: float, confid
         unit=limit.unit,
         baseline=before,
         candidate=after,
-        reason=_sentence(limit, judged, result, allowed, confidence, known=known),
+        reason=_sentence(limit, judged, result, allowed, confidence, known=itself is not None),
     )
 
 
