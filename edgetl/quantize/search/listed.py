@@ -15,6 +15,8 @@ from edgetl.targets import TargetCandidate
 
 # What the phases after it are left of the time: mending, mixing and the final race.
 SHARE = 0.7
+# Of a file that is made already, another engine's time costs only seconds: until this part has passed.
+MADE_SHARE = 0.9
 # A file is begun to be made where this part of the time that the longest candidate took is left.
 SURE_OF = 0.5
 MAX_GLANCE_S = 3.0
@@ -24,7 +26,7 @@ ALIKE = 1.05
 
 def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate]) -> None:
     """Try each of ``candidates``; one that the time does not reach is listed as such. ``model`` is the fp32 file."""
-    end, longest = field.clock.share(SHARE), 0.0
+    end, late, longest = field.clock.share(SHARE), field.clock.share(MADE_SHARE), 0.0
     for index, candidate in enumerate(candidates):
         field.progress.step("try candidates", index, len(candidates))
         recipe = recipes.load(candidate.recipe) if candidate.recipe else None
@@ -37,8 +39,8 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
             field.add(replace(trial, setback=Setback("skipped", reason)))
             continue
         start = time.monotonic()
-        left = end - start
         made = recipe is None or field.workshop.has(recipe)
+        left = (late if made else end) - start
         if left <= 0 or (not made and left < SURE_OF * longest):
             field.add(trial)
             continue
