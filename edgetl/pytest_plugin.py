@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -108,19 +108,9 @@ def edgetl_gate(pytestconfig: pytest.Config, edgetl_check: Check) -> Check:
     if choice not in (WARN, FAIL):
         raise pytest.UsageError(f"{OPTION} is '{choice}'. Write {WARN} or {FAIL}.")
 
-    def gate(
-        candidate: str | Path | None = None,
-        baseline: str | Path | None = None,
-        images: str | Path | None = None,
-        run: str | Path | None = None,
-        target: str | None = None,
-        time_budget: str = "30s",
-        *,
-        labels: str | Path | None = None,
-        seed: int = 0,
-    ) -> CheckResult:
+    def gate(*given: Any, **named: Any) -> CheckResult:
         __tracebackhide__ = True
-        result = edgetl_check(candidate, baseline, images, run, target, time_budget, labels=labels, seed=seed)
+        result = edgetl_check(*given, **named)
         if result.verdict != "pass":
             from edgetl.report import plain
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgetl.device.cores import ROOT, cgroup_folders
+from edgetl.device.kernel_files import text as text_of
 
 # The columns of /proc/stat's first line.
 _COLUMNS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
@@ -37,7 +38,7 @@ def condition(root: Path = ROOT) -> dict[str, Any]:
         "load": load(root),
         "frequency_mhz": frequencies_mhz(root),
         "temperature_c": temperature_c(root),
-        "governor": _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
+        "governor": text_of(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
     }
 
 
@@ -48,7 +49,7 @@ def throttled_s(root: Path = ROOT) -> float | None:
     """
     # A group's own counter stays at 0 where an ancestor has the quota. One folder may have several names.
     folders = {folder.resolve() for folder in cgroup_folders(root)}
-    times = [spent for folder in folders if (spent := _throttled_s(_read(folder / "cpu.stat"))) is not None]
+    times = [spent for folder in folders if (spent := _throttled_s(text_of(folder / "cpu.stat"))) is not None]
     return sum(times) if times else None
 
 
@@ -63,16 +64,16 @@ def _throttled_s(stat: str) -> float | None:
 
 def load(root: Path = ROOT) -> float | None:
     """Return how many processes were ready to run, the mean of the last minute."""
-    first = _read(root / "proc/loadavg").partition(" ")[0]
+    first = text_of(root / "proc/loadavg").partition(" ")[0]
     return float(first) if re.fullmatch(r"\d+\.\d+", first) else None
 
 
 def frequencies_mhz(root: Path = ROOT) -> list[float] | None:
     """Return the lowest and the highest clock rate of any processor at this moment."""
     cpus = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
-    rates = [int(text) / 1000 for text in map(_read, cpus) if text.isdigit()]
+    rates = [int(text) / 1000 for text in map(text_of, cpus) if text.isdigit()]
     if not rates:
-        rates = [float(each) for each in re.findall(r"^cpu MHz\s*: ([\d.]+)", _read(root / "proc/cpuinfo"), re.M)]
+        rates = [float(each) for each in re.findall(r"^cpu MHz\s*: ([\d.]+)", text_of(root / "proc/cpuinfo"), re.M)]
     return [min(rates), max(rates)] if rates else None
 
 
@@ -83,22 +84,15 @@ def temperature_c(root: Path = ROOT) -> float | None:
 
 def _temperatures(root: Path) -> Iterator[float]:
     for path in (root / "sys/class/thermal").glob("thermal_zone*/temp"):
-        text = _read(path)
+        text = text_of(path)
         # Sensors that are switched off read 0 or below the coldest winter.
         if re.fullmatch(r"-?\d+", text) and int(text) > 0:
             yield int(text) / 1000
 
 
 def _spent_s(root: Path) -> dict[str, float] | None:
-    first = _read(root / "proc/stat").partition("\n")[0].split()
+    first = text_of(root / "proc/stat").partition("\n")[0].split()
     if len(first) < len(_COLUMNS) + 1 or first[0] != "cpu":
         return None
     tick = os.sysconf("SC_CLK_TCK")
     return {name: int(count) / tick for name, count in zip(_COLUMNS, first[1:], strict=False)}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""

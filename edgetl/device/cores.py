@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgetl.device.kernel_files import text as text_of
+
 ROOT = Path("/")
 
 
@@ -34,7 +36,7 @@ def _affinity() -> int:
 def cgroup_folders(root: Path = ROOT) -> Iterator[Path]:
     """Yield the folders that may say what this process's cgroup (v2 or v1) and its ancestors get of the processors."""
     mounts = root / "sys/fs/cgroup"
-    for line in _read(root / "proc/self/cgroup").splitlines():
+    for line in text_of(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if not controllers:
@@ -59,20 +61,13 @@ def _upwards(mount: Path, path: str) -> Iterator[Path]:
 
 
 def _quota_v2(folder: Path) -> Iterator[float]:
-    quota, _, period = _read(folder / "cpu.max").partition(" ")
+    quota, _, period = text_of(folder / "cpu.max").partition(" ")
     if quota.isdigit() and period.isdigit():
         yield int(quota) / int(period)
 
 
 def _quota_v1(folder: Path) -> Iterator[float]:
-    quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+    quota, period = text_of(folder / "cpu.cfs_quota_us"), text_of(folder / "cpu.cfs_period_us")
     # -1 stands for no quota.
     if quota.isdigit() and period.isdigit():
         yield int(quota) / int(period)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgetl.device.cores import ROOT, cores_allowed, cpu_quota
+from edgetl.device.kernel_files import text as text_of
 
 # The instructions that decide which precision is fast, or right: the x86 names of /proc/cpuinfo, then the Arm ones.
 CPU_FEATURES = (
@@ -57,7 +58,7 @@ def facts(root: Path = ROOT) -> dict[str, Any]:
         "cores_allowed": cores_allowed(root),
         "cpu_quota": cpu_quota(root),
         "memory_bytes": memory_bytes(root),
-        "governor": _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
+        "governor": text_of(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
         "frequency_mhz": max_frequency_mhz(root),
         "nvidia_driver": nvidia_driver(root),
         "gpus": list(gpus(root)),
@@ -73,7 +74,7 @@ def cpu_model(root: Path = ROOT) -> str:
 
 def board(root: Path = ROOT) -> str | None:
     """Return the board's name from the device tree (Raspberry Pi, Jetson); None on machines without one."""
-    return _read(root / "proc/device-tree/model").rstrip("\0") or None
+    return text_of(root / "proc/device-tree/model").rstrip("\0") or None
 
 
 def cpu_features(root: Path = ROOT) -> tuple[str, ...]:
@@ -85,22 +86,22 @@ def cpu_features(root: Path = ROOT) -> tuple[str, ...]:
 
 def memory_bytes(root: Path = ROOT) -> int | None:
     """Return the size of the main memory."""
-    found = re.search(r"^MemTotal:\s+(\d+) kB", _read(root / "proc/meminfo"), re.MULTILINE)
+    found = re.search(r"^MemTotal:\s+(\d+) kB", text_of(root / "proc/meminfo"), re.MULTILINE)
     return int(found[1]) * 1024 if found else None
 
 
 def max_frequency_mhz(root: Path = ROOT) -> int | None:
     """Return the highest clock rate that core 0 may take."""
-    text = _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq")
+    text = text_of(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq")
     return int(text) // 1000 if text.isdigit() else None
 
 
 def nvidia_driver(root: Path = ROOT) -> str | None:
     """Return the version of the NVIDIA kernel driver or of Jetson's system release; None without one."""
-    found = re.search(r"Kernel Module.*?(\d+\.\d+(?:\.\d+)?)", _read(root / "proc/driver/nvidia/version"))
+    found = re.search(r"Kernel Module.*?(\d+\.\d+(?:\.\d+)?)", text_of(root / "proc/driver/nvidia/version"))
     if found:
         return found[1]
-    tegra = re.search(r"R(\d+).*?REVISION: ([\d.]+)", _read(root / "etc/nv_tegra_release"))
+    tegra = re.search(r"R(\d+).*?REVISION: ([\d.]+)", text_of(root / "etc/nv_tegra_release"))
     if tegra:
         return f"L4T {tegra[1]}.{tegra[2]}"
     # Under WSL the driver is the Windows host's.
@@ -110,7 +111,7 @@ def nvidia_driver(root: Path = ROOT) -> str | None:
 def gpus(root: Path = ROOT) -> tuple[str, ...]:
     """Return the names of the NVIDIA GPUs that the driver lists."""
     listed = sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
-    names = (re.search(r"^Model:\s*(.+)$", _read(path), re.MULTILINE) for path in listed)
+    names = (re.search(r"^Model:\s*(.+)$", text_of(path), re.MULTILINE) for path in listed)
     return tuple(name[1].strip() for name in names if name)
 
 
@@ -140,7 +141,7 @@ def rss_bytes(root: Path = ROOT) -> int:
 
 
 def _status_bytes(root: Path, key: str) -> int:
-    found = re.search(rf"^{key}:\s+(\d+) kB", _read(root / "proc/self/status"), re.MULTILINE)
+    found = re.search(rf"^{key}:\s+(\d+) kB", text_of(root / "proc/self/status"), re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 
@@ -154,14 +155,7 @@ def _version(name: str) -> str | None:
 def _cpuinfo(root: Path) -> dict[str, str]:
     """Return the first value of each key."""
     info: dict[str, str] = {}
-    for line in _read(root / "proc/cpuinfo").splitlines():
+    for line in text_of(root / "proc/cpuinfo").splitlines():
         key, _, value = line.partition(":")
         info.setdefault(key.strip(), value.strip())
     return info
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import re
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
+
+from edgetl.device.leftovers import sweep
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Engines choose a reader by the file's ending.
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 _PREFIX = "edgetl-device-"
-_STARTING_S = 60.0
 
 
 class StoreError(ValueError):
@@ -27,7 +26,7 @@ class Store:
     """Blobs named by their SHA-256 and a file ending. A context manager: leaving it removes them all."""
 
     def __init__(self) -> None:
-        _sweep(Path(tempfile.gettempdir()))
+        sweep(Path(tempfile.gettempdir()), _PREFIX)
         self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         # Held as long as this process lives, however it dies: a folder whose lock is free has no owner any more.
         self._lock = (self.folder / "lock").open("wb")
@@ -60,15 +59,3 @@ class Store:
             raise StoreError(f"The content's SHA-256 is {actual[:12]}..., not {sha256[:12]}...: it came damaged.")
         path.write_bytes(data)
         return path
-
-
-def _sweep(parent: Path) -> None:
-    """Remove the folders of runners that were killed."""
-    for folder in parent.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            # A runner that is just starting may not have its lock yet.
-            if time.time() - folder.stat().st_mtime < _STARTING_S:
-                continue
-            with (folder / "lock").open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)

@@ -9,11 +9,11 @@ import re
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgetl.device.leftovers import sweep
 from edgetl.environments.known import Environment, known
 from edgetl.environments.programs import run
 from edgetl.environments.record import Made, environments_dir, interpreter, made
@@ -23,7 +23,6 @@ from edgetl.progress import Progress
 
 STEP = "create environment"
 _PREFIX = ".unfinished-"
-_STARTING_S = 60.0
 _FILE = re.compile(r"(Downloading|Using cached) (?:\S*/)?([^\s/]+\.whl) \((.+)\)")
 
 # Says what was installed, in a line beside those that the engine may print.
@@ -52,7 +51,7 @@ def create(name: str, progress: Progress, *, python: str = sys.executable) -> Ma
     parent = environments_dir()
     require_place(parent)
     parent.mkdir(parents=True, exist_ok=True)
-    _sweep(parent)
+    sweep(parent, _PREFIX)
     try:
         with _scratch(parent) as (scratch, lock):
             _fill(environment, scratch, lock, python, progress)
@@ -136,15 +135,3 @@ def _scratch(parent: Path) -> Iterator[tuple[Path, int]]:
             yield folder / "environment", lock.fileno()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(parent: Path) -> None:
-    """Remove what killed processes left."""
-    for folder in parent.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            # One that is just starting may not have its lock yet.
-            if time.time() - folder.stat().st_mtime < _STARTING_S:
-                continue
-            with (folder / "lock").open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)

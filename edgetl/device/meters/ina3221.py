@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgetl.device.meters.sysfs import number, text
+from edgetl.device.kernel_files import number, text
 
 SAMPLE_S = 0.005
 

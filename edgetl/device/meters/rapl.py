@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgetl.device.meters.sysfs import number, text
+from edgetl.device.kernel_files import number, text
 
 _ZONES = "sys/class/powercap"
 

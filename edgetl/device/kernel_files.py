@@ -1,4 +1,4 @@
-"""Reading the small files of /sys, of which any may be missing or not for everybody."""
+"""Reading the small files of /proc and /sys, of which any may be missing or not for everybody."""
 
 from __future__ import annotations
 
