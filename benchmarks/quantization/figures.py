@@ -17,8 +17,6 @@ from benchmarks.quantization.search import Asked, Search
 from edgetl.measure.accuracy import paired
 from edgetl.measure.statistics import Estimate
 
-RACE_S, LARGE_RACE_S = 20.0, 40.0
-BUDGET, LARGE_BUDGET = "90s", "150s"
 NEEDED = {"mobilenet_v3_small": 1.5}
 """How many times as fast as ONNX Runtime fp32 a choice has to be, where this project says so."""
 
@@ -55,7 +53,7 @@ def measure(case: Case, folder: Path, budget: str | None, options: Sequence[str]
 
 def asked(case: Case, budget: str | None, options: Sequence[str]) -> list[str]:
     """Return the time that `edgetl quantize` is given for ``case``, and its other options."""
-    return [budget or (LARGE_BUDGET if case.large else BUDGET), *options]
+    return [budget or case.budget, *options]
 
 
 def _threads(case: Case, threads: int, found: Search, verdicts: Mapping[str, Judged], judge: Judge) -> Figures:
@@ -67,7 +65,7 @@ def _threads(case: Case, threads: int, found: Search, verdicts: Mapping[str, Jud
     # The same file, run in the same way, is one contestant.
     choice = twins[0] if twins else found.choice
     entered = able if twins else [*able, choice]
-    held = race(entered, judge.images.pixels[:1], threads, LARGE_RACE_S if case.large else RACE_S)
+    held = race(entered, judge.images.pixels[:1], threads, case.race_s)
     keeping = [each.name for each in able if verdicts[each.name].keeps(case.allowed)]
     best = min(keeping, key=lambda name: held.ratio(name, FP32).value)
     int8 = own[found.quantized.name] if found.quantized else None

@@ -30,7 +30,9 @@ CLASSES, COMPARED = 1000, 8
 
 @dataclass(frozen=True)
 class Case:
-    """A model to quantize. ``allowed`` is the drop of top-1 it may have, a fraction; ``large`` ones get more time.
+    """A model to quantize. ``allowed`` is the drop of top-1 it may have, a fraction.
+
+    ``budget`` is what `edgetl quantize` is told, by the network's size; ``race_s`` how long the contestants race.
 
     A ``rescaled`` MobileNetV2 computes the same in float, with channels that per-tensor ranges do not fit.
     """
@@ -38,7 +40,8 @@ class Case:
     name: str
     arch: str
     allowed: float
-    large: bool = False
+    budget: str = "90s"
+    race_s: float = 20.0
     rescaled: bool = False
     threads: tuple[int, ...] = (2, 1)
 
@@ -53,10 +56,10 @@ CASES = (
     Case("mobilenet_v3_small", "mobilenet_v3_small", 0.010),
     Case("mobilenet_v3_large", "mobilenet_v3_large", 0.010),
     Case("resnet18", "resnet18", 0.003),
-    Case("resnet50", "resnet50", 0.003, large=True),
-    Case("vgg16", "vgg16", 0.003, large=True),
-    Case("googlenet", "googlenet", 0.003, large=True),
-    Case("inception_v3", "inception_v3", 0.003, large=True),
+    Case("resnet50", "resnet50", 0.003, "150s", 40.0),
+    Case("vgg16", "vgg16", 0.003, "300s", 40.0),
+    Case("googlenet", "googlenet", 0.003, "150s", 40.0),
+    Case("inception_v3", "inception_v3", 0.003, "150s", 40.0),
 )
 HARD = Case("mobilenet_v2-rescaled", "mobilenet_v2", 0.005, rescaled=True, threads=(2,))
 

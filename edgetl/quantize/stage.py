@@ -79,6 +79,7 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
             keep(())
             searched = Field(contest, workshop, clock, progress, keep)
             phases.search(searched, model, target.candidates[1:], _trainable(folder, dataset, images, settings.seed))
+            _remark_untried(searched.trials, progress)
             return record.write(contest, searched.trials, finished=True)
 
 
@@ -123,4 +124,13 @@ def _remark(target: Target, worker: Sequence[str], contest: Contest, progress: P
         progress.remark(
             f"{here} is not what target {target.name} describes: the latency shown is that of "
             f"{contest.machine.get('cpu')}, a host's and not the target's. Measure on a device with --on ssh://user@host."
+        )
+
+
+def _remark_untried(trials: Sequence[Trial], progress: Progress) -> None:
+    untried = sum(trial.setback is None and trial.latency is None and trial.accuracy is None for trial in trials)
+    if untried:
+        progress.remark(
+            f"The time was over before {untried} of {len(trials)} candidates were tried, and the fastest may be among "
+            "them: repeat with a longer --time-budget. What was made is kept."
         )

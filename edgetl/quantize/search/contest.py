@@ -20,7 +20,7 @@ from edgetl.errors import MeasureError, WorkerError
 from edgetl.measure.accuracy import MAX_IMAGES, images_to_prove, paired, predictions, tango_interval
 from edgetl.measure.interleave import Decide, Samples, interleave, never
 from edgetl.measure.loading import load
-from edgetl.measure.statistics import is_look, latency_ratio, quantile, sequential_confidence, widen
+from edgetl.measure.statistics import Estimate, is_look, latency_ratio, quantile, sequential_confidence, widen
 from edgetl.measure.worker import Worker
 from edgetl.quantize.search.choose import MIN_SPEEDUP, Rules
 from edgetl.quantize.search.trial import Trial
@@ -36,6 +36,8 @@ MIN_ROUNDS = 8
 ALONE_S = 0.5
 # What part of the time one candidate's judging may take, at the baseline's speed and its number of threads.
 JUDGING_SHARE = 1 / 6
+# What is seen slower than the best, but not for sure, is judged at once if that takes no more of the time than this.
+DOUBT_SHARE = 1 / 20
 # After how many images it is asked whether a candidate is lost for sure, and how sure that is: it is asked often.
 LOOK_EVERY, SURELY = 64, 0.999
 # Engines round differently: up to this part of what an image changes in the logits, they are the same logits.
@@ -73,7 +75,7 @@ class Contest:
 
     def __init__(self, baseline: TargetCandidate, model: Path, ground: Ground, time_budget_s: float) -> None:
         self.ground = ground
-        self._judging_s = JUDGING_SHARE * time_budget_s
+        self._time_budget_s = time_budget_s
         self._open = contextlib.ExitStack()
         self.timings: dict[str, Raw] = {}
         self.baseline = Trial(baseline, model)
@@ -123,8 +125,9 @@ class Contest:
     def try_out(self, trial: Trial, seconds: float, best: float = 1.0) -> Trial:
         """Return ``trial`` with its latency, timed for about ``seconds``, and with its accuracy where that matters.
 
-        It does not where the candidate is slower, beyond the noise, than ``best``: the latency, as a ratio to the
-        baseline's, of what is known to keep its accuracy.
+        It does not where the candidate is slower than ``best``, the latency, as a ratio to the baseline's, of what is
+        known to keep its accuracy: slower beyond the noise, or as it seems where judging is dear. Of a large network
+        that leaves the time to candidates that may win.
         """
         if trial.setback is not None or self.baseline.setback is not None:
             return self._without_baseline(trial)
@@ -135,7 +138,7 @@ class Contest:
                 samples = self._samples({trial.name: worker}, seconds, _settled(trial.name, confidence))
                 self._keep(trial.name, samples)
                 trial = self._timed(trial, samples)
-                if trial.latency is not None and trial.latency.low > best:
+                if trial.latency is not None and self._needless(trial.latency, trial.latency_p50_ns, best):
                     return trial
                 with self._judging(trial, worker) as judge:
                     return self._judged(trial, judge)
@@ -164,6 +167,12 @@ class Contest:
         self._keep(name, samples)
         return [self._timed(trial, samples) for trial in trials if trial.name in workers]
 
+    def _needless(self, latency: Estimate, nanoseconds: float | None, best: float) -> bool:
+        """Return whether it matters little if a candidate of this latency keeps its accuracy."""
+        judging_s = len(self.ground.pixels) * (nanoseconds or 0.0) / 1e9
+        dear = judging_s > DOUBT_SHARE * self._time_budget_s
+        return latency.low > best or (dear and latency.value > best)
+
     def _set_back(self, trial: Trial, error: WorkerError) -> Trial:
         """Return ``trial`` with the setback that ``error`` is, unless the machine that measures is gone."""
         if error.kind in UNREACHABLE:
@@ -183,7 +192,7 @@ class Contest:
         """
         budgets = self.ground.rules.budgets
         least = images_to_prove(0, 0, 1, budgets.top1_drop, confidence=budgets.confidence) or MAX_IMAGES
-        affordable = int(self._judging_s * 1e9 / max(min(map(min, alone.blocks)), 1))
+        affordable = int(JUDGING_SHARE * self._time_budget_s * 1e9 / max(min(map(min, alone.blocks)), 1))
         count = min(max(2 * least, affordable), len(self.ground.pixels))
         return replace(self.ground, pixels=self.ground.pixels[:count], labels=self.ground.labels[:count])
 

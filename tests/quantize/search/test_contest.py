@@ -73,6 +73,24 @@ def test_what_is_slower_than_the_best_is_timed_and_not_judged(tmp_path: Path) ->
     assert faster.accuracy is not None
 
 
+@pytest.mark.parametrize(("time_budget_s", "judged"), [(60.0, False), (600.0, True)])
+def test_what_seems_slower_is_judged_only_where_judging_is_cheap(
+    tmp_path: Path, time_budget_s: float, judged: bool
+) -> None:
+    """Judging takes 60 images of 0.1 s: a tenth of a minute."""
+    model = _script(tmp_path / "model.json", latency_ns=[100 * MS])
+    noisy = {"median_ns": 100 * MS, "sigma": 0.3, "seed": 1}
+    candidate = Trial(INT8, _script(tmp_path / "candidate.json", latency_ns=noisy))
+    with Contest(BASELINE, model, _ground(), time_budget_s) as contest:
+        first = contest.try_out(candidate, 30.0).latency
+        assert first is not None
+        best = (first.low + first.value) / 2
+        trial = contest.try_out(candidate, 30.0, best)
+    assert trial.latency is not None
+    assert trial.latency.low < best < trial.latency.value, "slower as it seems, and not for sure"
+    assert (trial.accuracy is not None) is judged
+
+
 def test_a_candidate_that_loses_accuracy_is_timed_since_it_may_be_mended(tmp_path: Path) -> None:
     _, trial = _tried(tmp_path, flips=0.5)
     assert trial.accuracy is not None and trial.accuracy.drop > 0.2
