@@ -54,7 +54,7 @@ RECIPES = {
     "mobilenet_v3_large": Recipe(80, 450, 2e-3),
     "googlenet": Recipe(80, 350, 1e-3),
     "resnet50": Recipe(64, 700, 1e-3),
-    "inception_v3": Recipe(80, 700, 1e-3),
+    "inception_v3": Recipe(112, 800, 1e-3),
     "vgg16": Recipe(64, 240, 5e-4, twin="vgg16_bn"),
 }
 
