@@ -39,13 +39,21 @@ class Recipe:
     """How a network is trained: at which side of its images (pixels), for how many steps, at which peak rate.
 
     ``twin`` is the network that is trained in its place because it learns faster: the same one with batch norms, which
-    are folded into its convolutions afterwards.
+    are folded into its convolutions afterwards. ``then`` is how it goes on, at the size that it is used at, where that
+    is so much larger that its features would be others there.
     """
 
     side: int
     steps: int
     rate: float
     twin: str = ""
+    then: Recipe | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells it from others."""
+        own = f"{self.side}px-{self.steps}steps"
+        return f"{own}-{self.then.name}" if self.then else own
 
 
 RECIPES = {
@@ -54,7 +62,7 @@ RECIPES = {
     "mobilenet_v3_large": Recipe(80, 450, 2e-3),
     "googlenet": Recipe(80, 350, 1e-3),
     "resnet50": Recipe(64, 700, 1e-3),
-    "inception_v3": Recipe(112, 800, 1e-3),
+    "inception_v3": Recipe(112, 800, 1e-3, then=Recipe(299, 60, 2e-4)),
     "vgg16": Recipe(64, 240, 5e-4, twin="vgg16_bn"),
 }
 
@@ -79,16 +87,26 @@ def trained(arch: str, folder: Path) -> Path:
     A training prints what it reached and what it took.
     """
     recipe = RECIPES[arch]
-    path = folder / f"{arch}-{recipe.side}px-{recipe.steps}steps.pth"
+    first = _trained(arch, replace(recipe, then=None), None, folder)
+    return first if recipe.then is None else _trained(arch, recipe, first, folder)
+
+
+def _trained(arch: str, recipe: Recipe, before: Path | None, folder: Path) -> Path:
+    """Return the state dict after ``recipe``, or after its second half that begins with the state dict ``before``."""
+    path = folder / f"{arch}-{recipe.name}.pth"
     if path.is_file():
         return path
+    now = recipe.then or recipe
     root = _drawn(folder, TRAINED_ON, {"train": TRAIN, "val": VAL})
-    start, own, larger = time.process_time(), backbone(arch).preprocess, _larger(recipe.side)
+    start, own, larger = time.process_time(), backbone(arch).preprocess, _larger(now.side)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         images = _read(sorted(root.glob("train/*/*")), replace(own, resize=larger, crop=larger))
-        network = _fitted(recipe.twin or arch, recipe, images)
-    accuracy = _accuracy(network, _read(sorted(root.glob("val/*/*")), replace(own, resize=larger, crop=recipe.side)))
+        network = _built(recipe.twin or arch)
+        if before is not None:
+            network.load_state_dict(torch.load(before, weights_only=True))
+        _fit(network, now, images)
+    accuracy = _accuracy(network, _read(sorted(root.glob("val/*/*")), replace(own, resize=larger, crop=now.side)))
     _reestimate(network, _read(sorted(root.glob("train/*/*"))[:: TRAIN // STATISTICS], own))
     state = (_folded(network) if recipe.twin else network).state_dict()
     with replacing(path) as temporary:
@@ -96,7 +114,7 @@ def trained(arch: str, folder: Path) -> Path:
         torch.save({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
     seconds = time.process_time() - start
     print(
-        f"{arch:<20}{accuracy:7.1%} of {VAL} at {recipe.side} px{recipe.steps:7} steps{seconds:7.0f} core seconds",
+        f"{arch:<20}{accuracy:7.1%} of {VAL} at {now.side} px{now.steps:7} steps{seconds:7.0f} core seconds",
         flush=True,
     )
     return path
@@ -131,8 +149,8 @@ def _read(paths: Sequence[Path], preprocess: Preprocess) -> Images:
     return Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels, preprocess)
 
 
-def _fitted(arch: str, recipe: Recipe, images: Images) -> nn.Module:
-    """Return the network after all steps: AdamW, a rate that warms up and falls to nothing."""
+def _built(arch: str) -> nn.Module:
+    """Return the network with random weights."""
     options = WITHOUT_AUXILIARY if backbone(arch).auxiliary else {}
     network = torchvision_networks.build(arch, num_classes=len(CLASSES), **options)
     for layer in network.modules():
@@ -142,6 +160,11 @@ def _fitted(arch: str, recipe: Recipe, images: Images) -> nn.Module:
         elif isinstance(layer, nn.BatchNorm2d):
             # MobileNetV3's own 0.01 would still remember the start at the end of so few steps.
             layer.momentum = 0.1
+    return network
+
+
+def _fit(network: nn.Module, recipe: Recipe, images: Images) -> None:
+    """Train the network for all steps: AdamW, a rate that warms up and falls to nothing."""
     network.train().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=0.05)
     schedule = OneCycleLR(optimizer, recipe.rate, total_steps=recipe.steps, pct_start=0.1, cycle_momentum=False)
@@ -154,7 +177,7 @@ def _fitted(arch: str, recipe: Recipe, images: Images) -> nn.Module:
         torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
-    return network.eval()
+    network.eval()
 
 
 def _posed(pixels: Tensor, side: int) -> Tensor:

@@ -74,7 +74,7 @@ class Contest:
     """
 
     def __init__(self, baseline: TargetCandidate, model: Path, ground: Ground, time_budget_s: float) -> None:
-        self.ground = ground
+        self.ground = self._offered = ground
         self._time_budget_s = time_budget_s
         self._open = contextlib.ExitStack()
         self.timings: dict[str, Raw] = {}
@@ -90,13 +90,9 @@ class Contest:
             self._workers = workers
             alone = interleave({BASELINE: workers[0]}, time_budget_s=ALONE_S, min_rounds=2)
             self.ground = self._affordable(alone[BASELINE])
-            with self._judging(self.baseline, workers[0]) as worker:
-                self._logits = worker.logits(self.ground.pixels)
-            answers = predictions(self._logits)
-            own = paired(self.ground.labels, answers, answers, confidence=self.ground.rules.budgets.confidence)
-            self.baseline = replace(
-                self.baseline, accuracy=own, same_logits=True, latency_p50_ns=_median(alone[BASELINE])
-            )
+            self.baseline = replace(self.baseline, same_logits=True, latency_p50_ns=_median(alone[BASELINE]))
+            self._logits = self._of_baseline(self.ground.pixels)
+            self._judge_baseline()
         except WorkerError as error:
             if error.kind in UNREACHABLE:
                 self._open.close()
@@ -111,6 +107,19 @@ class Contest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
+
+    @property
+    def spare_images(self) -> int:
+        """How many images there are beyond those that the time affords for every candidate."""
+        return len(self._offered.pixels) - len(self.ground.pixels)
+
+    def extend(self, count: int) -> None:
+        """Judge by ``count`` of the spare images, too, from now on; raises WorkerError where the baseline is gone."""
+        known = len(self.ground.pixels)
+        pixels, labels = self._offered.pixels[: known + count], self._offered.labels[: known + count]
+        self._logits = np.concatenate([self._logits, self._of_baseline(pixels[known:])])
+        self.ground = replace(self.ground, pixels=pixels, labels=labels)
+        self._judge_baseline()
 
     def judge(self, trial: Trial) -> Trial:
         """Return ``trial`` with its accuracy; one that does not run, or not in its precision, with a setback."""
@@ -166,6 +175,15 @@ class Contest:
             return []
         self._keep(name, samples)
         return [self._timed(trial, samples) for trial in trials if trial.name in workers]
+
+    def _of_baseline(self, pixels: Pixels) -> Logits:
+        with self._judging(self.baseline, self._workers[0]) as worker:
+            return worker.logits(pixels)
+
+    def _judge_baseline(self) -> None:
+        answers = predictions(self._logits)
+        own = paired(self.ground.labels, answers, answers, confidence=self.ground.rules.budgets.confidence)
+        self.baseline = replace(self.baseline, accuracy=own)
 
     def _needless(self, latency: Estimate, nanoseconds: float | None, best: float) -> bool:
         """Return whether it matters little if a candidate of this latency keeps its accuracy."""

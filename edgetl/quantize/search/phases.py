@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgetl.errors import EdgetlError
+from edgetl.quantize.search.doubt import settle_doubts
 from edgetl.quantize.search.field import Field
 from edgetl.quantize.search.final import final
 from edgetl.quantize.search.listed import try_listed
@@ -24,6 +25,7 @@ def search(field: Field, model: Path, candidates: Sequence[TargetCandidate], tra
     try_listed(field, model, candidates)
     if field.contest.baseline.setback is not None:
         return
+    settle_doubts(field)
     _attempt(field, "Leaving parts in float", lambda: mend(field))
     _attempt(field, "Mixing int8 and float", lambda: mix(field))
     retrain(field, model, trainable)

@@ -131,6 +131,18 @@ def test_a_slow_network_is_judged_on_as_many_images_as_there_is_time_for_and_as_
     assert standing(trial, RULES.budgets) == "kept"
 
 
+def test_more_images_are_judged_by_from_then_on(tmp_path: Path) -> None:
+    model = _script(tmp_path / "model.json", latency_ns=[100 * MS])
+    with Contest(BASELINE, model, _ground(600), 60.0) as contest:
+        assert contest.spare_images == 600 - 104
+        contest.extend(50)
+        trial = contest.judge(Trial(INT8, _script(tmp_path / "candidate.json")))
+        assert contest.spare_images == 600 - 154
+    assert trial.accuracy is not None and trial.accuracy.images == 154
+    assert contest.baseline.accuracy is not None and contest.baseline.accuracy.images == 154
+    assert trial.accuracy.agreement == 1.0
+
+
 def test_another_engine_s_rounding_is_no_other_model() -> None:
     logits = np.random.default_rng(0).standard_normal((20, 5)).astype(np.float32)
     assert same_logits(logits, logits * np.float32(1 + 1e-6))
