@@ -28,7 +28,7 @@ class TargetMachine(_Frozen):
     """Which machines a target describes: an architecture, and CPU features it must and must not have.
 
     ``any_of`` lists features of which it has at least one; ``model`` is part of the name of its board or CPU. Without
-    ``gpu`` a GPU may be there but is not used.
+    ``gpu`` a GPU may be there but is not used. ``qemu_cpu`` is QEMU's model of such a CPU, where it has one.
     """
 
     architecture: Literal["x86_64", "arm64"]
@@ -37,6 +37,7 @@ class TargetMachine(_Frozen):
     without: tuple[str, ...] = ()
     model: str = ""
     gpu: bool = False
+    qemu_cpu: str | None = None
 
 
 class TargetCandidate(_Frozen):
@@ -93,7 +94,8 @@ class Budgets(_Frozen):
 class Target(_Frozen):
     """One device class. ``threads`` of 0 means every core that the process may use.
 
-    ``candidates`` stand cheapest first; the first must be an fp32 one, the baseline.
+    ``candidates`` stand cheapest first; the first must be an fp32 one, the baseline. ``openvino_ir`` says that bundles
+    with a candidate on OpenVINO carry its own format instead of ONNX.
     """
 
     schema_version: Literal[1] = 1
@@ -103,6 +105,7 @@ class Target(_Frozen):
     machine: TargetMachine
     candidates: tuple[TargetCandidate, ...] = pydantic.Field(min_length=1)
     budgets: Budgets = Budgets()
+    openvino_ir: bool = False
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Target:
@@ -148,13 +151,17 @@ def short_name(name: str) -> str:
     return PurePath(name).name
 
 
+def architecture(machine: str) -> str:
+    """Return what target files call the architecture that a system calls ``machine``."""
+    return _ARCHITECTURES.get(machine, machine)
+
+
 def matches(target: Target, facts: Mapping[str, Any]) -> bool:
     """Return whether the machine with these ``facts`` (`device.machine.facts`) is one that ``target`` describes."""
     machine, features = target.machine, set(facts["cpu_features"])
-    architecture = _ARCHITECTURES.get(facts["architecture"], facts["architecture"])
     model = f"{facts.get('board') or ''} {facts.get('cpu') or ''}"
     return (
-        machine.architecture == architecture
+        machine.architecture == architecture(facts["architecture"])
         and features.issuperset(machine.features)
         and (not machine.any_of or not features.isdisjoint(machine.any_of))
         and features.isdisjoint(machine.without)

@@ -9,6 +9,7 @@ import click
 
 from edgetl import __version__
 from edgetl.cli.bench import bench
+from edgetl.cli.bundle import bundle
 from edgetl.cli.check import check
 from edgetl.cli.doctor import doctor
 from edgetl.cli.env import env
@@ -21,7 +22,9 @@ from edgetl.cli.models import models
 from edgetl.cli.quantize import quantize
 from edgetl.cli.rank import rank
 from edgetl.cli.run import run
+from edgetl.cli.ship import ship
 from edgetl.cli.targets import targets
+from edgetl.cli.verify import verify
 
 
 @click.group(
@@ -41,5 +44,9 @@ def main(debug: bool) -> None:
     del debug  # read by the group, which turns errors into sentences
 
 
-for _command in (run, finetune, export, quantize, bench, check, history, rank, targets, models, doctor, env, init):
+_COMMANDS = (
+    *(run, finetune, export, quantize, bench, check, bundle, verify, ship),
+    *(history, rank, targets, models, doctor, env, init),
+)
+for _command in _COMMANDS:
     main.add_command(_command)

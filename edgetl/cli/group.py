@@ -22,6 +22,7 @@ EXTRAS = dict.fromkeys(("torch", "torchvision", "onnx", "onnx_ir", "onnxscript",
     "onnxruntime": "cpu",
     "openvino": "openvino",
     "nncf": "nncf",
+    "model_signing": "sign",
 }
 
 

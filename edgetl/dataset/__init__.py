@@ -13,6 +13,7 @@ from edgetl.dataset.roles import (
     calibration_images,
     fitting_images,
     judging_images,
+    sample_to_judge,
     selection_images,
     stopping_images,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "calibration_images",
     "fitting_images",
     "judging_images",
+    "sample_to_judge",
     "scan",
     "selection_images",
     "stopping_images",

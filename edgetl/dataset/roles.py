@@ -75,6 +75,11 @@ def judging_images(dataset: Dataset) -> tuple[ImageRef, ...]:
     return dataset.domain_check or dataset.test or dataset.val
 
 
+def sample_to_judge(dataset: Dataset, n: int, seed: int = 0) -> tuple[ImageRef, ...]:
+    """Return up to ``n`` of the judging images, the classes in turn so that each has its share; the same for a seed."""
+    return tuple(_in_turn(judging_images(dataset), seed)[:n])
+
+
 def _without_judged(dataset: Dataset, images: Iterable[ImageRef]) -> list[ImageRef]:
     judged = _contents(judging_images(dataset))
     return [image for image in images if image.sha256 not in judged]

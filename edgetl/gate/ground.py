@@ -83,5 +83,5 @@ def _named(wanted: str | None, role: str, provider: str) -> Side:
         raise UsageError("Without a run, name both sides: --baseline OLD --candidate NEW.")
     found = by_itself(wanted, provider)
     if found is None:
-        raise UsageError(f"There is no {role} '{wanted}': no run and no {SUFFIX} file.")
+        raise UsageError(f"There is no {role} '{wanted}': no run, no bundle and no {SUFFIX} file.")
     return found

@@ -1,4 +1,4 @@
-"""What is compared with what: a candidate of a run, a run by its chosen candidate, or a model file."""
+"""What is compared with what: a candidate of a run, a run by its chosen candidate, a bundle, or a model file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 from edgetl import run as runs
 from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
 from edgetl.dataset import Dataset
+from edgetl.device.bundle.archive import BundleError
+from edgetl.device.bundle.opened import Bundle
 from edgetl.device.values import Preprocess
 from edgetl.errors import RunError, UsageError, nearest
-from edgetl.files import sha256_file
+from edgetl.files import cache_dir, replacing, sha256_file
 
 SUFFIX = ".onnx"
+BUNDLE = ".pyz"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ def of_run(run: Path, quantized: QuantizeResult, wanted: str, role: str) -> Side
     found = by_itself(wanted, quantized.candidates[0].provider, run)
     if found is None:
         raise UsageError(
-            f"There is no {role} '{wanted}': no candidate, no run and no {SUFFIX} file.{nearest(wanted, known)} "
+            f"There is no {role} '{wanted}': no candidate, no run, no bundle and no {SUFFIX} file."
+            f"{nearest(wanted, known)} "
             f"Candidates of this run: {', '.join(known)}."
         )
     return found
@@ -52,15 +56,17 @@ def of_run(run: Path, quantized: QuantizeResult, wanted: str, role: str) -> Side
 
 def stands_alone(wanted: str) -> bool:
     """Return whether ``wanted`` names something without a run beside it: a model file or a run."""
-    return wanted.endswith(SUFFIX) or _run_of(wanted) is not None
+    return wanted.endswith((SUFFIX, BUNDLE)) or _run_of(wanted) is not None
 
 
 def by_itself(wanted: str, provider: str, run: Path | None = None) -> Side | None:
-    """Return the model file ``wanted``, run on ``provider``, or the run's chosen candidate; None for neither.
+    """Return the model file ``wanted``, run on ``provider``, a bundle's model or the run's chosen candidate, or None.
 
-    What a file does not say of itself it has from ``run``. Raises UsageError for a file that cannot be used, RunError
-    for a run whose candidates were not made.
+    What a file does not say of itself it has from ``run``. Raises UsageError for a file or bundle that cannot be used,
+    RunError for a run whose candidates were not made.
     """
+    if wanted.endswith(BUNDLE):
+        return _of_bundle(Path(wanted))
     if wanted.endswith(SUFFIX):
         return _of_file(Path(wanted), provider, run)
     folder = _run_of(wanted)
@@ -81,6 +87,21 @@ def _candidate(run: Path, candidate: Candidate) -> Side:
         Dataset.load(run).classes,
         run,
     )
+
+
+def _of_bundle(path: Path) -> Side:
+    """Return the model of a bundle, taken out of it into the cache under the hash of its content."""
+    try:
+        with Bundle(path) as bundle:
+            manifest = bundle.manifest
+            model = cache_dir() / "bundles" / f"{bundle.sums[manifest.model]}{Path(manifest.model).suffix}"
+            if not model.is_file() or sha256_file(model) != bundle.sums[manifest.model]:
+                with replacing(model) as temporary:
+                    bundle.save(manifest.model, temporary)
+            spec = manifest.spec
+            return Side(bundle.version, model, spec.provider, spec.precision, manifest.preprocess, manifest.classes)
+    except BundleError as error:
+        raise UsageError(f"{path} {error}.") from None
 
 
 def _of_file(path: Path, provider: str, run: Path | None) -> Side:

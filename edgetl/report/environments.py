@@ -9,6 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+_NEXT = {
+    False: "edgetl env create NAME; edgetl bench --provider NAME",
+    True: "edgetl verify BUNDLE --emulate avx2 (or arm64, or a target's name)",
+}
+
 
 def environments(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Return one row an environment; each has ``name``, ``description``, ``versions`` (None: not made), ``folder``."""
@@ -17,7 +22,11 @@ def environments(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(row["name"], _contents(row), row["description"])
-    return Group(table, Text("next: edgetl env create NAME; edgetl bench --provider NAME", style="dim"))
+    return Group(table, Text(f"next: {_NEXT[_emulates(rows)]}", style="dim"))
+
+
+def _emulates(rows: Sequence[Mapping[str, Any]]) -> bool:
+    return all(str(row["name"]).startswith("emulate-") for row in rows)
 
 
 def _contents(row: Mapping[str, Any]) -> str:

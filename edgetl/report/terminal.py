@@ -140,7 +140,8 @@ def check(result: CheckResult) -> RenderableType:
         f"{result.candidate} against {result.baseline}: {findings.evidence(result)}",
         findings.timing(result),
     ]
-    return Group(table, *[Text(line(each)) for each in told], verdict, Text(f"run {result.run}"))
+    following = "; next: edgetl bundle" if result.verdict == "pass" else ""
+    return Group(table, *[Text(line(each)) for each in told], verdict, Text(f"run {result.run}{following}"))
 
 
 def run(result: RunResult) -> RenderableType:

@@ -22,9 +22,18 @@ def expected(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def save(
-    path: Path, *, batch: str | int = "batch", dtype: int = TensorProto.UINT8, inputs: int = 1, quantized: bool = False
+    path: Path,
+    *,
+    batch: str | int = "batch",
+    dtype: int = TensorProto.UINT8,
+    inputs: int = 1,
+    quantized: bool = False,
+    whole: bool = False,
 ) -> Path:
-    """Write a model of one convolution as large as the image; ``quantized`` puts Q/DQ pairs around it."""
+    """Write a model of one convolution as large as the image; ``quantized`` puts Q/DQ pairs around it.
+
+    Only with one behind it, too (``whole``), does ONNX Runtime compute it in integers.
+    """
     constants = {"w": WEIGHTS, "flat": np.array([0, CLASSES], np.int64)}
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
@@ -48,10 +57,14 @@ def save(
             helper.make_node("DequantizeLinear", ["wq", "scale", "s8"], ["wdq"]),
         ]
         source, weights = "dq", "wdq"
-    nodes += [
-        helper.make_node("Conv", [source, weights], ["conv"], kernel_shape=[SIDE, SIDE]),
-        helper.make_node("Reshape", ["conv", "flat"], ["logits"]),
-    ]
+    nodes.append(helper.make_node("Conv", [source, weights], ["conv"], kernel_shape=[SIDE, SIDE]))
+    result = "conv"
+    if whole:
+        constants |= {"out": np.array(0.5, np.float32), "middle": np.array(128, np.uint8)}
+        nodes.append(helper.make_node("QuantizeLinear", ["conv", "out", "middle"], ["oq"]))
+        nodes.append(helper.make_node("DequantizeLinear", ["oq", "out", "middle"], ["odq"]))
+        result = "odq"
+    nodes.append(helper.make_node("Reshape", [result, "flat"], ["logits"]))
     shape = [batch, SIDE, SIDE, 3]
     graph = helper.make_graph(
         nodes,

@@ -1,0 +1,1 @@
+"""The program in a bundle: ``python BUNDLE verify | predict | bench``, with nothing else of edgetl installed."""
