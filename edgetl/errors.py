@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 EXIT_PASS = 0
 EXIT_FAIL = 1
@@ -58,11 +58,12 @@ class MeasureError(EdgetlError):
 
 
 class WorkerError(MeasureError):
-    """A worker process failed; ``kind`` names the remote error class."""
+    """A worker process failed; ``kind`` names the remote error class, ``said`` what a dead one last wrote to stderr."""
 
-    def __init__(self, message: str, *, kind: str = "WorkerError") -> None:
+    def __init__(self, message: str, *, kind: str = "WorkerError", said: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.kind = kind
+        self.said = tuple(said)
 
 
 class ExportError(EdgetlError):

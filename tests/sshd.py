@@ -35,24 +35,24 @@ def server(folder: Path) -> Iterator[str]:
 
     For that, ``folder``/bin must stand first in the PATH.
     """
+    with servers(folder, 1) as (address,):
+        yield address
+
+
+@contextlib.contextmanager
+def servers(folder: Path, count: int) -> Iterator[tuple[str, ...]]:
+    """Yield the addresses of ``count`` servers, as `server` does; they share a key, by which any port is known."""
     program = require()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     shutil.copy(folder / "user.pub", folder / "authorized_keys")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
-        f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\nPermitRootLogin yes\n"
-    )
     host_key = " ".join((folder / "host.pub").read_text().split()[:2])
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
+    (folder / "known_hosts").write_text(f"device {host_key}\n")
     (folder / "ssh_config").write_text(
         f"IdentityFile {folder}/user\nIdentitiesOnly yes\nUserKnownHostsFile {folder}/known_hosts\n"
-        "StrictHostKeyChecking yes\n"
+        "StrictHostKeyChecking yes\nHostKeyAlias device\n"
     )
     (folder / "bin").mkdir()
     wrapper = folder / "bin" / "ssh"
@@ -61,12 +61,26 @@ def server(folder: Path) -> Iterator[str]:
     # Where it separates privileges; made by the service's start script, which did not run.
     with contextlib.suppress(OSError):
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    process = subprocess.Popen(
-        [str(program), "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.PIPE, text=True
+    with contextlib.ExitStack() as running:
+        ports = [running.enter_context(_listening(program, folder, index)) for index in range(count)]
+        yield tuple(f"ssh://{getpass.getuser()}@127.0.0.1:{port}" for port in ports)
+
+
+@contextlib.contextmanager
+def _listening(program: Path, folder: Path, index: int) -> Iterator[int]:
+    """Yield the port of a server of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / f"sshd_config-{index}"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
+        f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\nPermitRootLogin yes\n"
     )
+    process = subprocess.Popen([str(program), "-D", "-e", "-f", str(config)], stderr=subprocess.PIPE, text=True)
     try:
         _await(port, process)
-        yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
+        yield port
     finally:
         process.terminate()
         process.communicate(timeout=10)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,9 @@ from edgetl.device import machine, providers
 from edgetl.device.condition import condition as now
 from edgetl.device.cores import cores_allowed
 from edgetl.device.energy import energy_of, meter_for
+from edgetl.device.install import ops as install
 from edgetl.device.providers.base import ModelError, Session
-from edgetl.device.store import Store
+from edgetl.device.state import RequestError, State, whole
 from edgetl.device.throughput import run_streams
 from edgetl.device.timing import time_end_to_end, time_inference
 from edgetl.device.values import PROTOCOL, Hello, Preprocess, SessionSpec, to_json
@@ -24,20 +24,6 @@ from edgetl.device.wire import Message, arrays_of, with_arrays
 
 MAX_COUNT = 10_000_000
 MAX_STREAMS = 256
-
-
-class RequestError(ValueError):
-    """The host asked for something that makes no sense, or not now."""
-
-
-@dataclass
-class State:
-    """What a runner remembers between requests: one model at most, and the images it is timed on."""
-
-    store: Store
-    session: Session | None = None
-    pixels: NDArray[np.uint8] | None = None
-    rss_before_load: int = 0
 
 
 def hello(_state: State, _message: Message) -> Message:
@@ -106,7 +92,7 @@ def energy(state: State, message: Message) -> Message:
 def throughput(state: State, message: Message) -> Message:
     """Answer ``images`` and ``ns``: of ``streams`` threads, each ``count`` times the batch kept by ``pixels``."""
     session, batch = _session(state), _kept(state, message)
-    images, elapsed = run_streams(session, batch, _whole(message, "streams", MAX_STREAMS), _count(message))
+    images, elapsed = run_streams(session, batch, whole(message, "streams", MAX_STREAMS), _count(message))
     return Message({"images": images, "ns": elapsed})
 
 
@@ -165,6 +151,7 @@ OPS: Mapping[str, Callable[[State, Message], Message]] = {
     "condition": condition,
     "pin": pin,
     "bye": bye,
+    **install.OPS,
 }
 
 
@@ -199,14 +186,7 @@ def _blob(message: Message) -> tuple[str, str]:
 
 
 def _count(message: Message) -> int:
-    return _whole(message, "count", MAX_COUNT)
-
-
-def _whole(message: Message, name: str, most: int) -> int:
-    number = message.header.get(name)
-    if type(number) is not int or not 1 <= number <= most:
-        raise RequestError(f"'{name}' must be a whole number from 1 to {most}.")
-    return number
+    return whole(message, "count", MAX_COUNT)
 
 
 def _spec(message: Message) -> SessionSpec:

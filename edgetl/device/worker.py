@@ -10,7 +10,8 @@ import os
 import signal
 from typing import BinaryIO
 
-from edgetl.device.ops import OPS, RequestError, State
+from edgetl.device.ops import OPS
+from edgetl.device.state import RequestError, State
 from edgetl.device.store import Store
 from edgetl.device.wire import Message, WireError, read_message, write_message
 

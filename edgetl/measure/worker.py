@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,13 +83,18 @@ class Worker:
             self.close()
             raise
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def cores(self) -> int:
+        """How many cores it may use, by cgroup and affinity."""
+        return self.hello.cores
 
     def load(self, model: Path, spec: SessionSpec) -> LoadReport:
         """Send the model file unless the worker has it, make a session, and return what really runs."""
@@ -157,6 +162,10 @@ class Worker:
     def pin(self, cores: Sequence[int]) -> bool:
         """Keep the worker on these cores and return whether its system can; do it before `load`."""
         return bool(self._ask({"op": "pin", "cores": list(cores)}).header["pinned"])
+
+    def abandon(self) -> None:
+        """End the worker at once, from another thread than the one that talks to it: that one meets a dead worker."""
+        self._kill()
 
     def close(self) -> None:
         """End the worker: by closing its input, then by force. Closing twice does nothing."""
@@ -250,4 +259,4 @@ class Worker:
         lines = self._stderr.read().decode(errors="replace").splitlines()[-_STDERR_LINES:]
         said = "It said nothing." if not lines else "Its last words:\n" + "\n".join(f"  {line}" for line in lines)
         self.close()
-        return WorkerError(f"The worker '{self._shown()}' {what}. {said}", kind=kind)
+        return WorkerError(f"The worker '{self._shown()}' {what}. {said}", kind=kind, said=lines)

@@ -17,7 +17,7 @@ from edgetl.device.energy import energy_of, meter_for
 from edgetl.device.meters.ina3221 import Ina3221, trapezoids
 from edgetl.device.meters.nvml import Nvml
 from edgetl.device.meters.rapl import Rapl
-from edgetl.device.ops import State
+from edgetl.device.state import State
 from edgetl.device.store import Store
 from edgetl.device.values import Energy, SessionSpec, to_json
 from edgetl.device.wire import Message, with_arrays

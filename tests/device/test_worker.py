@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from edgetl.device import ops
-from edgetl.device.ops import State
+from edgetl.device.state import State
 from edgetl.device.store import Store
 from edgetl.device.values import PROTOCOL, SessionSpec, to_json
 from edgetl.device.wire import Message, arrays_of, read_message, with_arrays, write_message
