@@ -292,7 +292,7 @@ def test_a_worker_is_started_where_its_provider_s_engine_is(tmp_path: Path, monk
 def test_the_names_are_those_of_providers_and_the_distributions_those_of_the_requirements() -> None:
     from edgetl.device.providers import PROVIDERS
 
-    assert set(environments.ENVIRONMENTS) <= set(PROVIDERS)
+    assert {name for name in environments.ENVIRONMENTS if not name.startswith("emulate-")} <= set(PROVIDERS)
     assert environments.ENVIRONMENTS["tensorrt"].distributions == ("onnxruntime-gpu", "tensorrt-cu13")
 
 
@@ -320,7 +320,7 @@ def test_the_command_line_lists_makes_and_removes(tmp_path: Path) -> None:
     code, out, _ = invoke("env", "list", "--json")
     rows = json.loads(out)["environments"]
     assert code == 0
-    assert [row["name"] for row in rows] == ["openvino-ep", "cuda", "tensorrt"]
+    assert [row["name"] for row in rows] == ["openvino-ep", "cuda", "tensorrt", "emulate-arm64", "emulate-x86-64"]
     assert all(row["versions"] is None for row in rows)
     made: Made = create("cuda", Silent(), python=stub(tmp_path))
     code, out, _ = invoke("env", "create", "cuda", "--json")

@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgetl.device.leftovers import sweep
-from edgetl.environments.known import Environment, known
+from edgetl.environments.known import known
 from edgetl.environments.programs import run
-from edgetl.environments.record import Made, environments_dir, interpreter, made
+from edgetl.environments.record import Made, environments_dir, made
+from edgetl.environments.site import Site
 from edgetl.errors import EdgetlError, Interruption
 from edgetl.files import require_place
 from edgetl.progress import Progress
 
-STEP = "create environment"
 _PREFIX = ".unfinished-"
 _FILE = re.compile(r"(Downloading|Using cached) (?:\S*/)?([^\s/]+\.whl) \((.+)\)")
-
-# Says what was installed, in a line beside those that the engine may print.
-_CHECK = """
-import json, platform, sys
-from importlib import metadata
-import numpy, PIL, onnxruntime
-print(json.dumps({
-    "providers": onnxruntime.get_available_providers(),
-    "python": platform.python_version(),
-    "versions": {name: metadata.version(name) for name in sys.argv[1:]},
-}))
-"""
 
 
 def create(name: str, progress: Progress, *, python: str = sys.executable) -> Made:
@@ -54,7 +40,7 @@ def create(name: str, progress: Progress, *, python: str = sys.executable) -> Ma
     sweep(parent, _PREFIX)
     try:
         with _scratch(parent) as (scratch, lock):
-            _fill(environment, scratch, lock, python, progress)
+            environment.fill(_site(scratch, lock, python, progress)).save(scratch)
             _settle(scratch, parent / name)
     except KeyboardInterrupt:
         raise Interruption(
@@ -77,38 +63,15 @@ def remove(name: str) -> bool:
     return True
 
 
-def _fill(environment: Environment, folder: Path, lock: int, python: str, progress: Progress) -> None:
-    """Make the environment in ``folder``, check it, and put its record there."""
-
+def _site(folder: Path, lock: int, python: str, progress: Progress) -> Site:
     def heard(line: str) -> None:
         if found := _FILE.match(line):
             progress.remark(f"{found[1]} {found[2]} ({found[3]})")
 
-    def said(command: list[str], doing: str) -> list[str]:
+    def said(command: Sequence[str], doing: str) -> list[str]:
         return run(command, doing, heard, keep_open=(lock,))
 
-    own = str(interpreter(folder))
-    progress.step(STEP, 0, 3)
-    said([python, "-I", "-m", "venv", str(folder)], f"make a virtual environment for '{environment.name}'")
-    progress.step(STEP, 1, 3)
-    options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
-    said(
-        [own, "-I", "-u", "-m", "pip", "install", *options, *environment.requirements],
-        f"install {', '.join(environment.engine)}",
-    )
-    progress.step(STEP, 2, 3)
-    doing = f"use what was installed for '{environment.name}'"
-    found = _reply(said([own, "-I", "-c", _CHECK, *environment.distributions, "numpy", "pillow"], doing))
-    if environment.execution_provider not in found["providers"]:
-        has = ", ".join(found["providers"])
-        raise EdgetlError(f"Could not {doing}: it has no {environment.execution_provider}, but {has}.")
-    Made(environment.name, folder, found["python"], found["versions"]).save(folder)
-    progress.step(STEP, 3, 3)
-
-
-def _reply(lines: list[str]) -> dict[str, Any]:
-    reply: dict[str, Any] = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
-    return reply
+    return Site(folder, python, said, progress)
 
 
 def _settle(finished: Path, place: Path) -> None:

@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Protocol
 
+from edgetl.environments.emulators import ARM64, X86_64
+from edgetl.environments.record import Made
+from edgetl.environments.site import Site
+from edgetl.environments.wheels import Wheels
 from edgetl.errors import UsageError, nearest
 
-# What the runner itself needs beside an engine.
-RUNNER = ("numpy>=1.26", "pillow>=10.3")
 
-
-@dataclass(frozen=True)
-class Environment:
-    """An environment for the provider of the same name: what pip installs, and what ONNX Runtime must then have."""
-
-    name: str
-    engine: tuple[str, ...]
-    execution_provider: str
-    description: str
+class Environment(Protocol):
+    """Something that can be made: its name, what it is for, and how."""
 
     @property
-    def requirements(self) -> tuple[str, ...]:
-        """What is installed, as pip takes it."""
-        return (*self.engine, *RUNNER)
+    def name(self) -> str:
+        """What the user calls it."""
 
     @property
-    def distributions(self) -> tuple[str, ...]:
-        """The names of the engine's distributions, without extras and versions."""
-        return tuple(re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in self.engine)
+    def description(self) -> str:
+        """What it is for."""
+
+    def fill(self, site: Site) -> Made:
+        """Make it and return what it is; raises EdgetlError."""
 
 
 ENVIRONMENTS: Mapping[str, Environment] = {
     each.name: each
     for each in (
-        Environment(
+        Wheels(
             "openvino-ep",
             ("onnxruntime-openvino>=1.23",),
             "OpenVINOExecutionProvider",
             "ONNX Runtime with OpenVINO's kernels",
         ),
-        Environment(
+        Wheels(
             "cuda",
             ("onnxruntime-gpu[cuda,cudnn]>=1.23",),
             "CUDAExecutionProvider",
@@ -49,12 +44,14 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         ),
         # onnxruntime-gpu 1.31 is linked with CUDA 13 and libnvinfer.so.10, so TensorRT 11 does not serve it. pip takes
         # TensorRT's libraries from NVIDIA's own index. No machine has confirmed yet that these two start together.
-        Environment(
+        Wheels(
             "tensorrt",
             ("onnxruntime-gpu[cuda,cudnn]>=1.31", "tensorrt-cu13>=10.13,<11"),
             "TensorrtExecutionProvider",
             "ONNX Runtime with NVIDIA TensorRT (some GB)",
         ),
+        ARM64,
+        X86_64,
     )
 }
 

@@ -11,25 +11,31 @@ from edgetl.files import cache_dir, write_text
 
 # What a finished environment says of itself.
 RECORD = "environment.json"
+PYTHON = "bin/python"
 
 
 @dataclass(frozen=True)
 class Made:
-    """A finished environment: its folder, its Python's version, and the versions of what was installed by name."""
+    """A finished environment: its folder, its Python's version, and the versions of what was installed by name.
+
+    ``program`` is what of it is started, relative to the folder.
+    """
 
     name: str
     folder: Path
     python: str
     versions: Mapping[str, str]
+    program: str = PYTHON
 
     @property
     def interpreter(self) -> Path:
-        """The Python in it."""
-        return interpreter(self.folder)
+        """What of it is started: its Python, for one that emulates the emulator."""
+        return self.folder / self.program
 
     def save(self, folder: Path) -> None:
         """Write the record into ``folder``, where the environment is until it is finished."""
-        write_text(folder / RECORD, json.dumps({"python": self.python, "versions": dict(self.versions)}, indent=2))
+        record = {"python": self.python, "versions": dict(self.versions), "program": self.program}
+        write_text(folder / RECORD, json.dumps(record, indent=2))
 
 
 def environments_dir() -> Path:
@@ -37,17 +43,13 @@ def environments_dir() -> Path:
     return cache_dir() / "environments"
 
 
-def interpreter(folder: Path) -> Path:
-    """Return the Python of the environment in ``folder``."""
-    return folder / "bin" / "python"
-
-
 def made(name: str) -> Made | None:
     """Return the environment of that name; None when it was not made, or the Python that it was made with is gone."""
     folder = environments_dir() / name
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        found = Made(name, folder, str(record["python"]), dict(record["versions"]))
+        versions, program = dict(record["versions"]), str(record.get("program", PYTHON))
+        found = Made(name, folder, str(record["python"]), versions, program)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if found.interpreter.exists() else None

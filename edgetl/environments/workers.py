@@ -8,9 +8,10 @@ from pathlib import Path
 
 from edgetl.device import machine
 from edgetl.environments.carried import start_code
-from edgetl.environments.known import ENVIRONMENTS, Environment
+from edgetl.environments.known import ENVIRONMENTS
 from edgetl.environments.local import local_command
 from edgetl.environments.record import environments_dir, made
+from edgetl.environments.wheels import Wheels
 
 
 def command(provider: str) -> tuple[str, ...]:
@@ -20,7 +21,7 @@ def command(provider: str) -> tuple[str, ...]:
     environment made for it. A provider that cannot run anywhere is told by its worker.
     """
     environment = ENVIRONMENTS.get(provider)
-    if environment is None or _is_here(environment):
+    if not isinstance(environment, Wheels) or _is_here(environment):
         return local_command()
     there = made(provider)
     # -I: neither the current folder nor the user's variables may bring modules of another environment in.
@@ -37,7 +38,7 @@ def runs_here(worker: Sequence[str]) -> bool:
     return tuple(worker) == local_command() or Path(worker[0]).is_relative_to(environments_dir())
 
 
-def _is_here(environment: Environment) -> bool:
+def _is_here(environment: Wheels) -> bool:
     """Return whether all distributions are installed in this environment, and nothing that overwrites them."""
     return not machine.clashing_onnxruntimes() and all(map(_is_installed, environment.distributions))
 

@@ -11,8 +11,10 @@ from edgetl import __version__, recipes, targets
 from edgetl import run as runs
 from edgetl.artifacts import ExportResult, FinetuneResult, QuantizeResult
 from edgetl.dataset import Dataset, ImageRef, fitting_images, selection_images
+from edgetl.device import machine
+from edgetl.environments.emulation import emulated
 from edgetl.environments.local import local_command
-from edgetl.errors import DataError
+from edgetl.errors import DataError, UsageError
 from edgetl.graph import metadata
 from edgetl.progress import Progress
 from edgetl.quantize.calibration.images import Calibration
@@ -69,7 +71,8 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
     record = Record(folder, target, rules, exported, dataset.labelled_by, start, inputs(settings, exported))
     clock = Clock(start + settings.time_budget_s)
     with spooled(dataset.paths(images), calibration.preprocess, progress) as pixels:
-        ground = Ground(settings.worker, pixels, dataset.labels(images), target.threads, rules)
+        labels, pretend = dataset.labels(images), _pretended(target, settings.worker, progress)
+        ground = Ground(settings.worker, pixels, labels, target.threads, rules, pretend)
         with Contest(target.candidates[0], model, ground, settings.time_budget_s) as contest:
             _remark(target, settings.worker, contest, progress)
 
@@ -125,6 +128,17 @@ def _remark(target: Target, worker: Sequence[str], contest: Contest, progress: P
             f"{here} is not what target {target.name} describes: the latency shown is that of "
             f"{contest.machine.get('cpu')}, a host's and not the target's. Measure on a device with --on ssh://user@host."
         )
+
+
+def _pretended(target: Target, worker: Sequence[str], progress: Progress) -> Sequence[str]:
+    """Return the command line of a worker that computes as ``target`` does, where this machine does not and one can."""
+    if tuple(worker) != local_command() or targets.matches(target, machine.facts()):
+        return ()
+    try:
+        return emulated(target.name)
+    except UsageError as error:
+        progress.remark(f"What candidates answer on the processor of {target.name} is not checked. {error}")
+        return ()
 
 
 def _remark_untried(trials: Sequence[Trial], progress: Progress) -> None:

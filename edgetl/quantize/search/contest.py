@@ -15,6 +15,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetl.device.bundle.signal import MARGIN_DB, sqnr_db
 from edgetl.environments import worker_for
 from edgetl.errors import MeasureError, WorkerError
 from edgetl.measure.accuracy import MAX_IMAGES, images_to_prove, paired, predictions, tango_interval
@@ -42,6 +43,8 @@ DOUBT_SHARE = 1 / 20
 LOOK_EVERY, SURELY = 64, 0.999
 # Engines round differently: up to this part of what an image changes in the logits, they are the same logits.
 ROUNDING = 1e-3
+# How many images an emulated processor is asked; each takes it half a second.
+PRETENDED = 24
 
 # The kinds of errors of a worker that is not there, which are nothing about the model.
 UNREACHABLE = ("Died", "Timeout", "Protocol")
@@ -55,7 +58,8 @@ Raw = Mapping[str, Sequence[Sequence[int]]]
 class Ground:
     """What all candidates of a contest share. ``labels`` are class indices, one for each of ``pixels``.
 
-    ``command`` is the command line of the runner that measures.
+    ``command`` is the command line of the runner that measures; ``pretend`` of one that computes as the target does,
+    where the machine that measures is another and there is such an emulator.
     """
 
     command: Sequence[str]
@@ -63,6 +67,7 @@ class Ground:
     labels: Sequence[int]
     threads: int
     rules: Rules
+    pretend: Sequence[str] = ()
 
 
 class Contest:
@@ -260,7 +265,30 @@ class Contest:
             if tango_interval(*counts, confidence=SURELY)[0] > budgets.top1_drop:
                 return replace(trial, accuracy=accuracy)
         same = trial.candidate.precision == "fp32" and same_logits(self._logits, np.concatenate(parts))
-        return replace(trial, accuracy=accuracy, same_logits=same)
+        return self._as_on_target(replace(trial, accuracy=accuracy, same_logits=same), parts[0])
+
+    def _as_on_target(self, trial: Trial, logits: Logits) -> Trial:
+        """Return ``trial``, with a setback where an emulated target computes other logits than these of this machine.
+
+        So does x86-64 without VNNI, whose 8-bit products saturate. An engine that the emulator has not tells nothing.
+        """
+        if not self.ground.pretend or trial.candidate.precision == "fp32" or trial.model is None:
+            return trial
+        wanted, reference = trial.candidate, self._logits[:PRETENDED]
+        try:
+            with Worker(self.ground.pretend) as worker:
+                load(worker, trial.model, wanted.provider, wanted.precision, 0, pinned=False)
+                there_db = sqnr_db(worker.logits(self.ground.pixels[:PRETENDED]), reference)
+        except WorkerError:
+            return trial
+        here_db = sqnr_db(logits[:PRETENDED], reference)
+        if there_db >= here_db - MARGIN_DB:
+            return trial
+        reason = (
+            f"As the target's CPU computes it (emulated), its logits are {there_db:.1f} dB above the noise, here "
+            f"{here_db:.1f}: it would be wrong there."
+        )
+        return replace(trial, setback=Setback("rejected", reason))
 
     def _timed(self, trial: Trial, samples: Mapping[str, Samples]) -> Trial:
         """Return ``trial`` with the latency of its samples."""

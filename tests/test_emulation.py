@@ -1,0 +1,179 @@
+"""Other processors, emulated by QEMU: what saturates there is caught here. Environments are made as users do."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from edgetl import environments
+from edgetl.cli import main
+from edgetl.device.bundle.manifest import decoded
+from edgetl.device.bundle.opened import MODELS
+from edgetl.device.bundle.signal import MARGIN_DB, sqnr_db
+from edgetl.device.values import Preprocess, SessionSpec
+from edgetl.environments.emulation import emulated
+from edgetl.environments.local import local_command
+from edgetl.errors import EdgetlError, UsageError
+from edgetl.measure.worker import Worker
+from edgetl.progress import Silent
+from edgetl.quantize.search.contest import Contest, Ground
+from edgetl.quantize.search.trial import Trial
+from edgetl.targets import TargetCandidate
+from tests.bundles import contents, encoded, npy, summed
+from tests.quantize.search.test_contest import BASELINE, INT8, RULES
+
+pytestmark = [pytest.mark.emulation, pytest.mark.timeout(400)]
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+from tests.device import tiny  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with both environments."""
+    cache = tmp_path_factory.mktemp("emulators")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("EDGETL_CACHE", str(cache))
+        for name in ("emulate-x86-64", "emulate-arm64"):
+            try:
+                environments.create(name, Silent())
+            except UsageError as error:
+                pytest.skip(str(error))
+            except EdgetlError as error:
+                if "Could not read the list" not in str(error) and "Could not fetch" not in str(error):
+                    raise
+                pytest.skip(f"no packages can be fetched here: {error}")
+    return cache
+
+
+@pytest.fixture
+def emulators(_made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both environments, in this test's cache."""
+    monkeypatch.setenv("EDGETL_CACHE", str(_made))
+
+
+def logits(command: Sequence[str], model: Path, pixels: np.ndarray[Any, Any], precision: str) -> np.ndarray[Any, Any]:
+    with Worker(command) as worker:
+        worker.load(model, SessionSpec("cpu", precision, 1))
+        return worker.logits(pixels)
+
+
+@pytest.fixture
+def heavy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights as large as they can be: two of their products with bright pixels are more than 16 bits hold."""
+    signs = np.sign(np.random.default_rng(3).standard_normal(tiny.WEIGHTS.shape)).astype(np.float32)
+    monkeypatch.setattr(tiny, "WEIGHTS", signs / 100)
+
+
+def test_products_that_saturate_without_vnni_are_seen_and_arm_computes_as_this_machine(
+    emulators: None, heavy: None, tmp_path: Path
+) -> None:
+    pixels = tiny.images(12)
+    exact, model = tiny.expected(pixels), tiny.save(tmp_path / "int8.onnx", quantized=True, whole=True)
+    float_model = tiny.save(tmp_path / "fp32.onnx")
+    for name in ("avx2", "raspberry-pi-4"):
+        # Float is float everywhere.
+        assert sqnr_db(logits(emulated(name), float_model, pixels, "fp32"), exact) > 90
+    with Worker(emulated("arm64")) as worker:
+        assert worker.hello.machine["architecture"] == "aarch64"
+    there = sqnr_db(logits(emulated("avx2"), model, pixels, "int8"), exact)
+    arm = sqnr_db(logits(emulated("arm64"), model, pixels, "int8"), exact)
+    here = sqnr_db(logits(local_command(), model, pixels, "int8"), exact)
+    assert there < arm - MARGIN_DB
+    # This machine may be one without VNNI itself.
+    assert here == pytest.approx(arm, abs=1.0) or here == pytest.approx(there, abs=1.0)
+
+
+def test_verify_tells_what_a_bundle_s_model_does_on_another_processor(
+    emulators: None, heavy: None, tmp_path: Path
+) -> None:
+    path = _bundle(tmp_path)
+    result = CliRunner().invoke(main, ["verify", str(path), "--emulate", "arm64", "--json"])
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["ok"], told["latency"], told["emulated"]) == (0, True, None, "arm64"), told
+    result = CliRunner().invoke(main, ["verify", str(path), "--emulate", "x86-64", "--json"])
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["ok"]) == (1, False)
+    assert "this machine computes the model differently" in told["reasons"][0]
+
+
+def _bundle(tmp_path: Path) -> Path:
+    """Return a bundle of an int8 model whose answers in exact integers are known."""
+    pixels = tiny.images(6)
+    exact = tiny.expected(pixels)
+    members = contents(spec=SessionSpec("cpu", "int8", 1))
+    manifest = decoded(bytes(members["bundle.json"]))
+    golden = replace(manifest.golden, labels=tuple(exact.argmax(1).tolist()), least_sqnr_db=15.0, lost=6)
+    sized = Preprocess(resize=tiny.SIDE, crop=tiny.SIDE)
+    manifest = replace(manifest, model=MODELS[".onnx"], golden=golden, preprocess=sized)
+    del members[MODELS[".json"]]
+    members[MODELS[".onnx"]] = tiny.save(tmp_path / "m.onnx", quantized=True, whole=True).read_bytes()
+    for name, image in zip(golden.images, pixels, strict=True):
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        members[name] = file.getvalue()
+    members |= {"bundle.json": manifest.encoded(), golden.expected: npy(exact), golden.reference: npy(exact)}
+    path = tmp_path / "tiny.pyz"
+    path.write_bytes(encoded(summed(members)))
+    return path
+
+
+def test_a_candidate_that_an_emulated_target_computes_otherwise_is_rejected(tmp_path: Path) -> None:
+    """With a worker in the emulator's place whose logits are noisy: what the contest does with it."""
+    script = tmp_path / "model.json"
+    script.write_text(json.dumps({"classes": 3, "latency_ns": [10_000_000]}))
+    noisy = (
+        sys.executable,
+        "-c",
+        "import numpy as np; from edgetl.device import ops, worker\n"
+        "from edgetl.device.wire import arrays_of, with_arrays\n"
+        "def logits(state, message):\n"
+        "    found = np.array(arrays_of(ops.logits(state, message))[0])\n"
+        "    return with_arrays({}, found + np.random.default_rng(0).normal(0, 1, found.shape).astype(np.float32))\n"
+        "worker.OPS = {**ops.OPS, 'logits': logits}; worker.main()",
+    )
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 4, 4, 3), np.uint8)
+    for pretend, rejected in ((noisy, True), (local_command(), False), ((), False), (("/no/such/emulator",), False)):
+        ground = Ground(local_command(), pixels, [0] * 60, 1, RULES, pretend)
+        with Contest(BASELINE, script, ground, 60.0) as contest:
+            trial = contest.judge(Trial(INT8, script))
+            float_trial = contest.judge(
+                Trial(TargetCandidate(provider="fake", precision="fp32", recipe="fp16"), script)
+            )
+        assert (trial.setback is not None) is rejected
+        assert float_trial.setback is None
+        if trial.setback is not None:
+            assert "As the target's CPU computes it (emulated)" in trial.setback.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("avx3", "Did you mean 'avx2'?"),
+        ("x86-64-vnni", "QEMU's user mode has no processor"),
+        ("arm64", "Run: edgetl env create emulate-arm64"),
+    ],
+)
+def test_what_cannot_be_emulated_is_one_sentence_with_what_to_do(name: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as told:
+        emulated(name)
+    assert sentence in str(told.value)
+
+
+def test_without_qemu_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(UsageError, match="edgetl env create emulate-x86-64"):
+        emulated("avx2")
+    with pytest.raises(UsageError, match="apt-get"):
+        environments.create("emulate-x86-64", Silent())
