@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("command_line", "embedded_backbone", "main_job", "transfer", "adaptation", "quantization", "gate")
+BENCHMARKS = (
+    "command_line",
+    "embedded_backbone",
+    "main_job",
+    "transfer",
+    "adaptation",
+    "quantization",
+    "gate",
+    "shipping",
+)
 
 if __name__ == "__main__":
     failed = []
