@@ -21,10 +21,12 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 _RUNNER = """
 import re, runpy, sys
+sys.argv = sys.argv[1:]
 try:
-    runpy.run_path(sys.argv[1], run_name="__main__")
-except SystemExit:
-    pass
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    if end.code:
+        raise
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1], file=sys.stderr)
 """
 
