@@ -389,65 +389,6 @@ class CheckResult(Artifact):
     timings: str
 
 
-class BundleResult(Value):
-    """A bundle that was written: its path, the SHA-256 of the whole file, and whether it carries a signature."""
-
-    bundle: str
-    sha256: str
-    size_bytes: int
-    signed: bool
-
-
-class VerifyLatency(Value):
-    """One image at a time, in milliseconds; None is what too few runs, or the system, do not tell."""
-
-    p50_ms: float
-    p90_ms: float | None
-    end_to_end_ms: float
-    runs: int
-    peak_rss_mb: float | None
-
-
-class VerifyResult(Value):
-    """Whether a bundle is ``ok``, and the ``reasons`` why not; the rest is None where the file itself was refused.
-
-    ``accuracy`` is top-1 on the golden images (None without labels), ``agreement`` the share of them with fp32's top-1,
-    ``sqnr_db`` the signal to noise ratio of the logits against fp32's. ``latency`` is None where nothing was timed.
-    """
-
-    ok: bool
-    reasons: tuple[str, ...]
-    bundle: str
-    version: str | None = None
-    images: int | None = None
-    accuracy: float | None = None
-    agreement: float | None = None
-    sqnr_db: float | None = None
-    latency: VerifyLatency | None = None
-    provider: str | None = None
-    precision: str | None = None
-    emulated: str | None = None
-
-
-ShipStatus = Literal["shipped", "unchanged", "rolled back", "failed", "unreachable", "skipped"]
-
-
-class ShipRow(Value):
-    """What became of one device: ``version`` is what it serves now, None where none or where that is not known."""
-
-    host: str
-    status: ShipStatus
-    version: str | None
-    reason: str
-    seconds: float
-
-
-class ShipResult(Value):
-    """All devices of a shipping, in their order."""
-
-    devices: tuple[ShipRow, ...]
-
-
 class RunResult(Value):
     """Every stage's artifact, of one run."""
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgetl.device.disk import sha256_file, sync
 from edgetl.errors import UsageError
+
+__all__ = [
+    "cache_dir",
+    "data_dir",
+    "replacing",
+    "replacing_together",
+    "require_place",
+    "sha256_file",
+    "write_bytes",
+    "write_text",
+]
 
 
 @contextlib.contextmanager
@@ -33,7 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
@@ -52,7 +63,7 @@ def replacing_together(folder: Path) -> Iterator[Path]:
             yield Path(name)
             for path in sorted(Path(name).iterdir()):
                 path.replace(folder / path.name)
-        _sync_folder(folder)
+        sync(folder)
     except OSError as error:
         raise _unwritable(folder, error) from error
 
@@ -78,12 +89,6 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def cache_dir() -> Path:
     """Return the folder for what can be made again: ``$EDGETL_CACHE``, else ``$XDG_CACHE_HOME/edgetl``."""
     if chosen := os.environ.get("EDGETL_CACHE"):
@@ -105,11 +110,3 @@ def _unwritable(path: Path, error: OSError) -> Exception:
         choice = "$EDGETL_CACHE" if path.is_relative_to(cache_dir()) else "--out or --run"
         return UsageError(f"Cannot write {path}: {error.strerror}. Choose another folder with {choice}.")
     return error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,7 +13,6 @@ from edgetl import __version__, targets
 from edgetl import run as runs
 from edgetl.artifacts import (
     BenchResult,
-    BundleResult,
     Candidate,
     CheckResult,
     ExportResult,
@@ -23,6 +22,7 @@ from edgetl.artifacts import (
 from edgetl.bundle import golden, ir, program, sign
 from edgetl.bundle.card import card
 from edgetl.dataset import Dataset
+from edgetl.delivery import BundleResult
 from edgetl.device.bundle import archive
 from edgetl.device.bundle.manifest import Limits, Machine, Manifest
 from edgetl.device.bundle.opened import MANIFEST, MODELS, SIGNATURE, SUMS, sums_text

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edgetl.artifacts import BundleResult, ShipResult, VerifyResult
+from edgetl.delivery import WELL, BundleResult, ShipResult, VerifyResult
 from edgetl.report.fitting import Column, FittingTable
 from edgetl.report.lines import line
 
@@ -19,7 +19,6 @@ _COLOURS = {
     "unreachable": "bold yellow",
     "skipped": "dim",
 }
-_WELL = ("shipped", "unchanged", "rolled back")
 
 
 def bundle(result: BundleResult) -> RenderableType:
@@ -53,7 +52,7 @@ def ship(result: ShipResult) -> RenderableType:
             Column("s", [Text(f"{row.seconds:.1f}") for row in rows], 1),
         ]
     )
-    well = sum(row.status in _WELL for row in rows)
+    well = sum(row.status in WELL for row in rows)
     reasons = [Text(f"{line(row.host)}: {line(row.reason)}.") for row in rows if row.reason]
     return Group(table, *reasons, Text(f"{well} of {len(rows)} device{'s' if len(rows) > 1 else ''} as wanted"))
 

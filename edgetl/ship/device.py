@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgetl import targets
-from edgetl.artifacts import ShipRow, ShipStatus
+from edgetl.delivery import ShipRow, ShipStatus
 from edgetl.device.bundle.manifest import Manifest
 from edgetl.device.machine import ONNXRUNTIMES
 from edgetl.device.values import Hello

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from edgetl.artifacts import ShipResult, ShipRow
+from edgetl.delivery import WELL, ShipResult, ShipRow
 from edgetl.errors import Interruption
 from edgetl.progress import Progress
 from edgetl.ship.connections import Connections
 from edgetl.ship.device import Order, deliver
 from edgetl.ship.fleet import Device, Fleet
-
-WELL = ("shipped", "unchanged", "rolled back")
 
 
 def ship(fleet: Fleet, order: Order, progress: Progress) -> ShipResult:

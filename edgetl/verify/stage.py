@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgetl.artifacts import VerifyLatency, VerifyResult
 from edgetl.bundle.sign import require_signed
+from edgetl.delivery import VerifyResult
 from edgetl.device.bundle.archive import BundleError
 from edgetl.device.bundle.opened import Bundle
 from edgetl.device.bundle.verification import Verified
@@ -75,7 +75,7 @@ def _result(settings: VerifySettings, found: Verified) -> VerifyResult:
         accuracy=found.accuracy,
         agreement=found.agreement,
         sqnr_db=found.sqnr_db,
-        latency=None if found.latency is None else VerifyLatency.model_validate(vars(found.latency)),
+        latency=found.latency,
         provider=found.report.provider,
         precision=found.report.precision,
         emulated=settings.emulate,

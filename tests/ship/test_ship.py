@@ -261,9 +261,11 @@ def test_ctrl_c_is_one_sentence_and_leaves_a_whole_version(devices: Devices, tmp
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
-    assert process.returncode in (0, 130)
+    # Verifying alone takes three seconds.
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
     assert "Traceback" not in said
-    assert devices.serves() in (version(old), version(new))
+    assert devices.serves() == version(old)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Bundle:
 
     def close(self) -> None:
         """Close the file."""
-        self.archive.__exit__(None, None, None)
+        self.archive.close()
 
     @property
     def version(self) -> str:

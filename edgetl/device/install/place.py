@@ -31,6 +31,7 @@ from types import TracebackType
 
 from edgetl.device.bundle.archive import BundleError
 from edgetl.device.bundle.opened import Bundle
+from edgetl.device.disk import sha256_file, sync
 
 CURRENT, VERSIONS, INCOMING, HISTORY, LOCK = "current", "versions", "incoming", "history", "lock"
 BUNDLE = "bundle.pyz"
@@ -88,7 +89,7 @@ class Place:
         path = self._incoming(sha256)
         if not path.is_file():
             return 0, hashlib.sha256().hexdigest()
-        return path.stat().st_size, _sha256(path)
+        return path.stat().st_size, sha256_file(path)
 
     def append(self, sha256: str, offset: int, data: bytes) -> None:
         """Put bytes behind the first ``offset`` of those that arrived, in place of any that are there already."""
@@ -107,7 +108,7 @@ class Place:
         """
         path = self._incoming(sha256)
         try:
-            if not path.is_file() or _sha256(path) != sha256:
+            if not path.is_file() or sha256_file(path) != sha256:
                 raise BundleError("did not arrive as it was sent (its SHA-256 differs)")
             with Bundle(path) as bundle:
                 version = bundle.version
@@ -139,7 +140,7 @@ class Place:
             link = scratch / CURRENT
             link.symlink_to(Path(VERSIONS) / version)
             link.replace(self.root / CURRENT)
-            _sync(self.root)
+            sync(self.root)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -185,9 +186,9 @@ class Place:
                 bundle.save(name, place)
             _linked(path, folder / BUNDLE)
             for each in (*folder.rglob("*"), folder):
-                _sync(each)
+                sync(each)
             folder.rename(self.root / VERSIONS / version)
-            _sync(self.root / VERSIONS)
+            sync(self.root / VERSIONS)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -225,20 +226,3 @@ def _linked(path: Path, place: Path) -> None:
         os.link(path, place)
     except OSError:
         shutil.copyfile(path, place)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Have a file or folder written to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
