@@ -14,9 +14,9 @@ from benchmarks.transfer import whole
 from benchmarks.transfer.whole import IMAGENET, SHARED
 from edgetl import run as runs
 from edgetl.backbones import backbone
+from edgetl.demo.surface import CLASSES
 from edgetl.device.values import Preprocess
 from edgetl.errors import RunError
-from edgetl.files import sha256_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +25,9 @@ SAMPLE = SHARED / "datasets" / "imagenet1k-sample"
 HERE = SAMPLE.is_dir() and IMAGENET.is_file()
 TRAIN, TEST = 600, 1000
 """How many demo images a head is fitted to, and the verdict is given on."""
-CLASSES, COMPARED = 1000, 8
+ADOPTED = 2000
+"""How many demo images serve a network that keeps its own head: to calibrate, to choose and to judge."""
+PHOTO_CLASSES, COMPARED = 1000, 8
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,12 @@ def run_of(case: Case, folder: Path) -> Path:
         runs.exported(run)
     except RunError:
         run.parent.mkdir(parents=True, exist_ok=True)
-        (_adopted if case.photos else _trained)(case, folder, run)
+        if case.photos:
+            _photographic(case, folder, run)
+        elif networks.RECIPES[case.arch].native:
+            _native(case, folder, run)
+        else:
+            _trained(case, folder, run)
     return run
 
 
@@ -83,15 +90,32 @@ def _trained(case: Case, folder: Path, run: Path) -> None:
     whole.edgetl(folder, "export", "--run", str(run))
 
 
-def _adopted(case: Case, folder: Path, run: Path) -> None:
-    from edgetl.adopt import AdoptSettings, adopt
+def _native(case: Case, folder: Path, run: Path) -> None:
+    """Adopt the network as it was trained, head and size of its images included."""
+    import torch
+
+    network = networks.built(case.arch).eval()
+    network.load_state_dict(torch.load(networks.trained(case.arch, folder), weights_only=True))
+    preprocess = networks.preprocess_of(case.arch)
+    source = _write(network, preprocess, CLASSES, folder / "sources" / f"{case.name}.onnx")
+    _adopt(source, networks.photographed(folder, ADOPTED), None, run)
+
+
+def _photographic(case: Case, folder: Path, run: Path) -> None:
     from edgetl.export import compare
+
+    names = tuple(map(str, range(PHOTO_CLASSES)))
+    source = _write(_imagenet(rescaled=case.rescaled), _preprocess(), names, folder / "sources" / f"{case.name}.onnx")
+    # The float logits are those of the network as it was, rescaled or not.
+    compare(source, _imagenet(rescaled=False), _preprocess(), _photos(COMPARED))
+    _adopt(source, SAMPLE, SAMPLE / "labels.csv", run)
+
+
+def _adopt(source: Path, images: Path, labels: Path | None, run: Path) -> None:
+    from edgetl.adopt import AdoptSettings, adopt
     from edgetl.progress import Silent
 
-    source = _write(_network(rescaled=case.rescaled), folder / "sources" / f"{case.name}.onnx")
-    # The float logits are those of the network as it was, rescaled or not.
-    compare(source, _network(rescaled=False), _preprocess(), _photos(COMPARED))
-    adopt(AdoptSettings(source, SAMPLE, labels=SAMPLE / "labels.csv", out=run), Silent())
+    adopt(AdoptSettings(source, images, labels=labels, out=run), Silent())
 
 
 def _photos(count: int) -> NDArray[np.uint8]:
@@ -106,7 +130,7 @@ def _preprocess() -> Preprocess:
     return backbone("mobilenet_v2").preprocess
 
 
-def _network(*, rescaled: bool) -> nn.Module:
+def _imagenet(*, rescaled: bool) -> nn.Module:
     """Return the MobileNetV2 with ImageNet's weights."""
     import torch
 
@@ -120,15 +144,14 @@ def _network(*, rescaled: bool) -> nn.Module:
     return network
 
 
-def _write(network: nn.Module, path: Path) -> Path:
+def _write(network: nn.Module, preprocess: Preprocess, classes: tuple[str, ...], path: Path) -> Path:
     """Write ``network`` as the fp32 ONNX file at ``path``, which says what an adoption asks for; return the path."""
     from edgetl.graph import metadata
     from edgetl.graph.from_torch import export_module
     from edgetl.graph.image_input import LAYOUT
 
-    model = export_module(network, _preprocess())
-    classes = tuple(map(str, range(CLASSES)))
-    metadata.write(model, metadata.ModelFacts(path.stem, classes, _preprocess(), LAYOUT, sha256_file(IMAGENET), ""))
+    model = export_module(network, preprocess)
+    metadata.write(model, metadata.ModelFacts(path.stem, classes, preprocess, LAYOUT, "", ""))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
     return path

@@ -39,7 +39,7 @@ class Recipe:
     """How a network is trained: at which side of its images (pixels), for how many steps, at which peak rate.
 
     ``twin`` is the network that is trained in its place because it learns faster: the same one with batch norms, which
-    are folded into its convolutions afterwards. ``then`` is how it goes on, at the size that it is used at, where that
+    are folded into its convolutions afterwards. ``native`` says that it is also used at that side: where its usual one
     is so much larger that its features would be others there.
     """
 
@@ -47,13 +47,12 @@ class Recipe:
     steps: int
     rate: float
     twin: str = ""
-    then: Recipe | None = None
+    native: bool = False
 
     @property
     def name(self) -> str:
         """What tells it from others."""
-        own = f"{self.side}px-{self.steps}steps"
-        return f"{own}-{self.then.name}" if self.then else own
+        return f"{self.side}px-{self.steps}steps"
 
 
 RECIPES = {
@@ -62,7 +61,7 @@ RECIPES = {
     "mobilenet_v3_large": Recipe(80, 450, 2e-3),
     "googlenet": Recipe(80, 350, 1e-3),
     "resnet50": Recipe(64, 700, 1e-3),
-    "inception_v3": Recipe(112, 800, 1e-3, then=Recipe(299, 60, 2e-4)),
+    "inception_v3": Recipe(128, 1000, 1e-3, native=True),
     "vgg16": Recipe(64, 240, 5e-4, twin="vgg16_bn"),
 }
 
@@ -87,26 +86,17 @@ def trained(arch: str, folder: Path) -> Path:
     A training prints what it reached and what it took.
     """
     recipe = RECIPES[arch]
-    first = _trained(arch, replace(recipe, then=None), None, folder)
-    return first if recipe.then is None else _trained(arch, recipe, first, folder)
-
-
-def _trained(arch: str, recipe: Recipe, before: Path | None, folder: Path) -> Path:
-    """Return the state dict after ``recipe``, or after its second half that begins with the state dict ``before``."""
     path = folder / f"{arch}-{recipe.name}.pth"
     if path.is_file():
         return path
-    now = recipe.then or recipe
     root = _drawn(folder, TRAINED_ON, {"train": TRAIN, "val": VAL})
-    start, own, larger = time.process_time(), backbone(arch).preprocess, _larger(now.side)
+    start, own, larger = time.process_time(), preprocess_of(arch), _larger(recipe.side)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         images = _read(sorted(root.glob("train/*/*")), replace(own, resize=larger, crop=larger))
-        network = _built(recipe.twin or arch)
-        if before is not None:
-            network.load_state_dict(torch.load(before, weights_only=True))
-        _fit(network, now, images)
-    accuracy = _accuracy(network, _read(sorted(root.glob("val/*/*")), replace(own, resize=larger, crop=now.side)))
+        network = built(recipe.twin or arch)
+        _fit(network, recipe, images)
+    accuracy = _accuracy(network, _read(sorted(root.glob("val/*/*")), replace(own, resize=larger, crop=recipe.side)))
     _reestimate(network, _read(sorted(root.glob("train/*/*"))[:: TRAIN // STATISTICS], own))
     state = (_folded(network) if recipe.twin else network).state_dict()
     with replacing(path) as temporary:
@@ -114,10 +104,21 @@ def _trained(arch: str, recipe: Recipe, before: Path | None, folder: Path) -> Pa
         torch.save({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
     seconds = time.process_time() - start
     print(
-        f"{arch:<20}{accuracy:7.1%} of {VAL} at {now.side} px{now.steps:7} steps{seconds:7.0f} core seconds",
+        f"{arch:<20}{accuracy:7.1%} of {VAL} at {recipe.side} px{recipe.steps:7} steps{seconds:7.0f} core seconds",
         flush=True,
     )
     return path
+
+
+def preprocess_of(arch: str) -> Preprocess:
+    """Return how images become the input of ``arch`` as it is used here."""
+    recipe, usual = RECIPES[arch], backbone(arch).preprocess
+    return replace(usual, resize=_larger(recipe.side), crop=recipe.side) if recipe.native else usual
+
+
+def photographed(folder: Path, count: int) -> Path:
+    """Return a folder of class folders of about ``count`` demo images that no network was trained on, drawn once."""
+    return _drawn(folder, JUDGED_ON, {"all": count}) / "all"
 
 
 def judged_images(folder: Path, train: int, test: int) -> Path:
@@ -149,7 +150,7 @@ def _read(paths: Sequence[Path], preprocess: Preprocess) -> Images:
     return Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels, preprocess)
 
 
-def _built(arch: str) -> nn.Module:
+def built(arch: str) -> nn.Module:
     """Return the network with random weights."""
     options = WITHOUT_AUXILIARY if backbone(arch).auxiliary else {}
     network = torchvision_networks.build(arch, num_classes=len(CLASSES), **options)
