@@ -9,8 +9,9 @@ STAMP  := $(VENV)/.installed-$(shell cksum pyproject.toml 2>/dev/null | cut -d' 
 demo: $(STAMP)
 	$(BIN)/edgetl run
 
+# A file's tests share what they prepare, so a file stays in one process.
 test: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=logical --dist=loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

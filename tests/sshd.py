@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import os
 import shutil
 import socket
 import subprocess
@@ -14,19 +13,13 @@ from pathlib import Path
 
 import pytest
 
-_PACKAGES = ("openssh-server", "openssh-client")
+from tests import installed
 
 
 def require() -> Path:
     """Return where sshd is, installed if need be; skips where it cannot be."""
-    for attempt in range(2):
-        found = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-        if found and shutil.which("ssh") and shutil.which("ssh-keygen"):
-            return Path(found)
-        if attempt or os.geteuid() or not shutil.which("apt-get"):
-            break
-        subprocess.run(["apt-get", "install", "-y", "-q", *_PACKAGES], capture_output=True, check=False, timeout=300)
-    pytest.skip(f"no sshd here, and it cannot be installed (apt-get install {' '.join(_PACKAGES)} as root)")
+    installed.require(("sshd", "ssh", "ssh-keygen"), ("openssh-server", "openssh-client"))
+    return Path(str(installed.where("sshd")))
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import installed
 from tests.bundles import bundle
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -43,10 +43,7 @@ def test_the_c_example_answers_as_the_runner(tmp_path: Path) -> None:
     openvino = pytest.importorskip("openvino")
     from tests.device import tiny
 
-    if shutil.which("g++") is None and not os.geteuid() and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-y", "-q", "g++"], capture_output=True, check=False, timeout=300)
-    if shutil.which("g++") is None:
-        pytest.skip("no g++ here, and it cannot be installed (apt-get install g++ as root)")
+    installed.require(("g++",), ("g++",))
     root = Path(openvino.__file__).parent
     library = next(path for path in (root / "libs").glob("libopenvino.so.*"))
     program = tmp_path / "classify"
