@@ -22,11 +22,13 @@ from edgetl.device.bundle.manifest import decoded
 from edgetl.device.bundle.opened import MODELS
 from edgetl.device.bundle.signal import MARGIN_DB, sqnr_db
 from edgetl.device.values import Preprocess, SessionSpec
+from edgetl.environments import local
 from edgetl.environments.emulation import emulated
 from edgetl.environments.local import local_command
 from edgetl.errors import EdgetlError, UsageError
 from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
+from edgetl.quantize import stage
 from edgetl.quantize.search.contest import Contest, Ground
 from edgetl.quantize.search.trial import Trial
 from edgetl.targets import TargetCandidate
@@ -35,7 +37,12 @@ from tests.quantize.search.test_contest import BASELINE, INT8, RULES
 
 pytestmark = [pytest.mark.emulation, pytest.mark.timeout(400)]
 pytest.importorskip("onnx")
+pytest.importorskip("onnx_ir")
 pytest.importorskip("onnxruntime")
+import onnx  # noqa: E402
+from onnx import helper, numpy_helper  # noqa: E402
+
+from tests.adopt import foreign  # noqa: E402
 from tests.device import tiny  # noqa: E402
 
 
@@ -155,6 +162,85 @@ def test_a_candidate_that_an_emulated_target_computes_otherwise_is_rejected(tmp_
         assert float_trial.setback is None
         if trial.setback is not None:
             assert "As the target's CPU computes it (emulated)" in trial.setback.reason
+
+
+TARGET = """
+name = "old"
+description = "x86-64 without VNNI, whatever this machine is"
+machine = { architecture = "x86_64", model = "No Such Processor", qemu_cpu = "Haswell-noTSX" }
+[[candidates]]
+provider = "cpu"
+[[candidates]]
+provider = "cpu"
+precision = "int8"
+recipe = "u8s8-minmax"
+[[candidates]]
+provider = "cpu"
+precision = "int8"
+recipe = "u8s8-reduced-range"
+"""
+
+
+# This machine may saturate as well. In its place a runner whose 8-bit products ONNX Runtime always sums exactly.
+EXACT = (
+    "-c",
+    "from edgetl.device import worker\n"
+    "from edgetl.device.providers import _ort\n"
+    "usual = _ort._session_options\n"
+    "def exact(*given):\n"
+    "    options = usual(*given)\n"
+    "    options.add_session_config_entry('session.x64quantprecision', '1')\n"
+    "    return options\n"
+    "_ort._session_options = exact; worker.main()",
+)
+
+
+def test_quantize_refuses_what_saturates_on_the_target_and_keeps_the_reduced_range(
+    emulators: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = (sys.executable, *EXACT)
+    monkeypatch.setattr(local, "local_command", lambda: exact)
+    monkeypatch.setattr(stage, "local_command", lambda: exact)
+    foreign.draw(tmp_path / "images", 80)
+    model = foreign.save(tmp_path / "heavy.onnx", _heavy())
+    (tmp_path / "old.toml").write_text(TARGET)
+    arguments = [str(model), "--calibration", str(tmp_path / "images"), "--target", str(tmp_path / "old.toml")]
+    result = CliRunner().invoke(main, ["quantize", *arguments, "--accept-unproven", "--time-budget", "5m", "--json"])
+    assert result.exit_code == 0, result.output
+    rows = {row["recipe"]: row for row in json.loads(result.stdout)["candidates"] if not row["float_nodes"]}
+    told = "As the target's CPU computes it (emulated)"
+    assert rows["u8s8-minmax"]["status"] == "rejected" and told in rows["u8s8-minmax"]["reason"]
+    reduced = rows["u8s8-reduced-range"]
+    assert told not in reduced["reason"] and reduced["agreement"] > 0.9
+    assert "u8s8-minmax" not in json.loads(result.stdout)["chosen"]
+
+
+def _heavy() -> onnx.ModelProto:
+    """Return a classifier whose bright features meet weights as large as they can be: pairs of products saturate."""
+    generator, width = np.random.default_rng(5), 32
+    constants = {
+        "first": generator.standard_normal((width, 3, 3, 3)).astype(np.float32) / 10,
+        # All features lie in the upper half of their range.
+        "lift": np.full(width, 4.0, np.float32),
+        "heavy": np.sign(generator.standard_normal((width, width, 3, 3))).astype(np.float32),
+        "weight": generator.standard_normal((foreign.CLASSES, width)).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["input", "first", "lift"], ["bright"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["bright"], ["features"]),
+        helper.make_node("Conv", ["features", "heavy"], ["mixed"], pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["mixed"], ["pool"]),
+        helper.make_node("Flatten", ["pool"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "weight"], ["scores"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "heavy",
+        [helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, [1, 3, foreign.SIDE, foreign.SIDE])],
+        [helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, [1, foreign.CLASSES])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
 @pytest.mark.parametrize(
