@@ -171,7 +171,13 @@ def matches(target: Target, facts: Mapping[str, Any]) -> bool:
 
 
 def detect() -> Target:
-    """Return the most specific packaged target that describes this machine, under the name ``host``.
+    """Return the packaged target that describes this machine, under the name ``host``; raises ConfigError."""
+    found = load(detected())
+    return found.model_copy(update={"name": HOST, "description": f"this machine, as {found.name}"})
+
+
+def detected() -> str:
+    """Return the name of the most specific packaged target that describes this machine; raises ConfigError for none.
 
     A GPU counts only where an ONNX Runtime that can use it is installed: else nothing of its target could run.
     """
@@ -186,8 +192,7 @@ def detect() -> Target:
             f"No packaged target describes this machine ({here['architecture']}). "
             f"Name one with --target: {', '.join(names())}."
         )
-    best = max(fitting, key=_specificity)
-    return best.model_copy(update={"name": HOST, "description": f"this machine, as {best.name}"})
+    return max(fitting, key=_specificity).name
 
 
 def _specificity(target: Target) -> tuple[int, int]:

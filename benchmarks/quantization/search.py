@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quantization.contestant import Contestant
+from edgetl import targets
 from edgetl.artifacts import Candidate, QuantizeResult
 from edgetl.files import data_dir, write_text
 
-TARGET = "x86-64-vnni"
 POLL_S = 0.2
 _MADE = ("candidates", "cache", QuantizeResult.FILE, "quantize-timings.json")
 
@@ -74,7 +74,7 @@ class Search:
 def search(run: Path, folder: Path, asked: Asked) -> Search:
     """Return what edgetl finds for the model of ``run``; it works in ``folder``, which is a copy."""
     _copy(run, folder)
-    target = _target(folder / f"{TARGET}-{asked.threads}.toml", asked.threads)
+    target = _target(folder / f"host-{asked.threads}.toml", asked.threads)
     options = ("--run", str(folder), "--target", str(target), "--time-budget", asked.budget, *asked.options, "--json")
     environment = os.environ | {"EDGETL_CACHE": str(folder / "cache")}
     with tempfile.TemporaryFile("w+") as err:
@@ -128,10 +128,11 @@ def _copy(run: Path, folder: Path) -> None:
 
 
 def _target(path: Path, threads: int) -> Path:
-    text = (data_dir("targets") / f"{TARGET}.toml").read_text()
+    """Write the target that this machine is, for so many ``threads``."""
+    text = (data_dir("targets") / f"{targets.detected()}.toml").read_text()
     text, count = re.subn(r"(?m)^threads = \d+$", f"threads = {threads}", text)
     if count != 1:
-        raise RuntimeError(f"The target {TARGET} does not say its threads.")
+        raise RuntimeError(f"The target {path.stem} does not say its threads.")
     write_text(path, text)
     return path
 

@@ -15,6 +15,9 @@ from edgetl.measure.worker import Worker
 PROCESSORS = ("native", "avx2", "raspberry-pi-4", "arm64")
 # What a recipe whose 8-bit products saturate must lose there, and others must not, in dB.
 CAUGHT_DB, SAME_DB = 3.0, 1.0
+SAME = ("fp32", "u8s8-reduced-range")
+# Beyond this the difference is rounding.
+EXACT_DB = 60.0
 
 
 def measure(bundles: Mapping[str, Path]) -> list[dict[str, Any]]:
@@ -52,14 +55,16 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def misses(rows: list[dict[str, Any]]) -> list[str]:
-    """Return where saturation was not caught, or something else was."""
+    """Return where saturation was not caught, or something else was.
+
+    An emulated Arm sums 8-bit products exactly. This machine does so with VNNI only, which is for the table to tell.
+    """
     decibels = {(row["recipe"], row["processor"]): row["sqnr_db"] for row in rows}
     found = []
     for (recipe, processor), value in decibels.items():
-        lost = decibels[recipe, "native"] - value
-        saturates = recipe.startswith("u8s8-eq") and processor == "avx2"
-        if saturates and lost < CAUGHT_DB:
+        lost = decibels[recipe, "arm64"] - value
+        if recipe.startswith("u8s8-eq") and processor == "avx2" and lost < CAUGHT_DB:
             found.append(f"{recipe} loses only {lost:.1f} dB on {processor}")
-        if not saturates and recipe != "s8s8-asymmetric" and lost > SAME_DB and value < 60:
+        if recipe in SAME and lost > SAME_DB and value < EXACT_DB:
             found.append(f"{recipe} loses {lost:.1f} dB on {processor}")
     return found
