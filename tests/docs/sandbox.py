@@ -100,7 +100,7 @@ class Box:
         shutil.rmtree(self.work, ignore_errors=True)
         shutil.copytree(self.root / "template", self.work, symlinks=True)
 
-    def run(self, script: str, timeout: float = 300) -> list[str]:
+    def run(self, script: str, timeout: float = 540) -> list[str]:
         """Run a script and return a line for each command in it that did not end as it should, with what was said."""
         calls, failed = self.root / "calls", self.root / "failed"
         for log in (calls, failed):
@@ -140,7 +140,7 @@ def make(root: Path) -> Box:
     foreign.save(box.work / "model.onnx")
     wrong = box.run(
         "edgetl finetune --data photos/ && edgetl export && edgetl quantize && edgetl bench && edgetl check",
-        timeout=900,
+        timeout=540,
     )
     assert not wrong, wrong
     # Two models of edgetl's own, as a gate compares them.
@@ -165,7 +165,8 @@ def device(box: Box) -> Iterator[None]:
     own = "".join(f"mount -t tmpfs tmpfs {place} && " for place in PLACES)
     linked = f"mkdir -p /home/pi/edge/bin && ln -s {python} /home/pi/edge/bin/python && "
     within = ("unshare", "--mount", "sh", "-c", f'{own}{linked}exec "$@"', "sh")
-    settings = f"SetEnv PATH={python.parent}:/usr/bin:/bin\n"
+    # Its shell is this machine's: with another home it does not read what its owner has set there.
+    settings = f"SetEnv PATH={python.parent}:/usr/bin:/bin HOME=/home/pi\n"
     with sshd.servers(folder, 1, settings=settings, within=within) as (address,):
         with (folder / "ssh_config").open("a") as config:
             config.write(f"HostName 127.0.0.1\nPort {address.rpartition(':')[2]}\n")

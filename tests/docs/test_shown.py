@@ -52,10 +52,24 @@ def command(words: list[str]) -> tuple[click.Command, click.Context, list[str]]:
 
 @pytest.mark.parametrize("block", [block for block in EVERY if block.is_shell], ids=lambda block: block.where)
 def test_edgetl_takes_what_is_shown(block: blocks.Block) -> None:
-    for words in blocks.asked(block.script):
+    _parse(block.script)
+
+
+def _parse(script: str) -> None:
+    """Have click read all that a script asks of edgetl; raises UsageError where it does not take that."""
+    for words in blocks.asked(script):
         found, context, rest = command(words)
         if not isinstance(found, click.Group) and not {"--help", "-h"} & set(rest):
             found.make_context(context.info_name, list(rest), parent=context.parent)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["edgetl fintune", "edgetl bench --troughput", "edgetl finetune && edgetl ship --flet f.toml", "edgetl env make x"],
+)
+def test_what_edgetl_does_not_have_is_noticed(line: str) -> None:
+    with pytest.raises((click.UsageError, AssertionError)):
+        _parse(line)
 
 
 @pytest.mark.parametrize("page", blocks.pages(), ids=named)
