@@ -1,10 +1,10 @@
-# make demo | test | lint | bench: each sets up what it needs in .venv, once.
+# make demo | test | lint | docs | bench: each sets up what it needs in .venv, once.
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-$(shell cksum pyproject.toml 2>/dev/null | cut -d' ' -f1)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/edgetl run
@@ -17,6 +17,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(STAMP)
+	$(BIN)/python -m docs.tools
+	$(BIN)/mkdocs build --strict --config-file docs/tools/mkdocs.yml
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

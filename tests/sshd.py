@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,8 +33,11 @@ def server(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def servers(folder: Path, count: int) -> Iterator[tuple[str, ...]]:
-    """Yield the addresses of ``count`` servers, as `server` does; they share a key, by which any port is known."""
+def servers(folder: Path, count: int, *, settings: str = "", within: Sequence[str] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the addresses of ``count`` servers, as `server` does; they share a key, by which any port is known.
+
+    ``settings`` are further lines of their configuration, ``within`` is a command that starts another, as unshare does.
+    """
     program = require()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -55,12 +58,13 @@ def servers(folder: Path, count: int) -> Iterator[tuple[str, ...]]:
     with contextlib.suppress(OSError):
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with contextlib.ExitStack() as running:
-        ports = [running.enter_context(_listening(program, folder, index)) for index in range(count)]
+        start = (*within, str(program))
+        ports = [running.enter_context(_listening(start, folder, index, settings)) for index in range(count)]
         yield tuple(f"ssh://{getpass.getuser()}@127.0.0.1:{port}" for port in ports)
 
 
 @contextlib.contextmanager
-def _listening(program: Path, folder: Path, index: int) -> Iterator[int]:
+def _listening(start: Sequence[str], folder: Path, index: int, settings: str) -> Iterator[int]:
     """Yield the port of a server of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -69,8 +73,9 @@ def _listening(program: Path, folder: Path, index: int) -> Iterator[int]:
     config.write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
         f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\nPermitRootLogin yes\n"
+        f"{settings}"
     )
-    process = subprocess.Popen([str(program), "-D", "-e", "-f", str(config)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*start, "-D", "-e", "-f", str(config)], stderr=subprocess.PIPE, text=True)
     try:
         _await(port, process)
         yield port
