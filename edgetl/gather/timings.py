@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgetl.artifacts import BenchResult, CheckResult, QuantizeResult
-from edgetl.gather.values import Latencies
+from edgetl.gather.values import Latencies, Role
 from edgetl.measure import record, replication
-from edgetl.measure.launches import Launch
+from edgetl.measure.launches import Timed
 from edgetl.measure.statistics import Estimate, samples_for_quantile
 
 MS = 1e6
@@ -25,16 +25,21 @@ def timings(
         from edgetl.gate.evidence import BASELINE, CANDIDATE
 
         launches = record.load(folder / check.timings)
-        return (_latencies(check.baseline, BASELINE, launches), _latencies(check.candidate, CANDIDATE, launches))
+        sides = (check.baseline, BASELINE), (check.candidate, CANDIDATE)
     if bench is not None and (folder / bench.timings).is_file():
         launches = record.load(folder / bench.timings)
-        names = dict.fromkeys((bench.rows[0].name, *([quantize.chosen] if quantize else [])))
-        return tuple(_latencies(name, name, launches) for name in names if name in launches[0].timed)
-    return ()
+        sides = (bench.rows[0].name,) * 2, (quantize.chosen if quantize else "",) * 2
+    else:
+        return ()
+    roles: tuple[Role, Role] = ("baseline", "candidate")
+    return tuple(
+        _latencies(role, name, [launch.timed[variant] for launch in launches])
+        for role, (name, variant) in zip(roles, sides, strict=True)
+        if variant in launches[0].timed
+    )
 
 
-def _latencies(name: str, variant: str, launches: Sequence[Launch]) -> Latencies:
-    timed = [launch.timed[variant] for launch in launches]
+def _latencies(role: Role, name: str, timed: Sequence[Timed]) -> Latencies:
     fewest = min(sum(map(len, each.inference)) for each in timed)
 
     def percentile(q: float) -> Estimate:
@@ -44,7 +49,7 @@ def _latencies(name: str, variant: str, launches: Sequence[Launch]) -> Latencies
         return estimate(q) if fewest >= samples_for_quantile(q) else None
 
     runs = tuple(run / MS for each in timed for block in each.inference for run in block)
-    return Latencies(name, runs, percentile(0.5), supported(0.9, percentile), supported(0.99, percentile))
+    return Latencies(role, name, runs, percentile(0.5), supported(0.9, percentile), supported(0.99, percentile))
 
 
 def _in_ms(estimate: Estimate) -> Estimate:

@@ -14,6 +14,7 @@ from edgetl.quantize.explain.values import Explanation
 from edgetl.training.descent.metrics import EpochMetrics
 
 State = Literal["unchanged", "changed", "missing"]
+Role = Literal["baseline", "candidate"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Photo:
 class Latencies:
     """All timed runs of a model, in ms, and its percentiles over the launches; None where there were too few runs."""
 
+    role: Role
     name: str
     runs_ms: tuple[float, ...]
     p50: Estimate

@@ -34,13 +34,22 @@ def _environment() -> jinja2.Environment:
         finalize=_plain,
     )
     environment.globals.update(svg=svg)
-    environment.filters.update(source=_source)
+    environment.filters.update(source=_source, prose=_prose)
     return environment
 
 
 def _plain(value: Any) -> Any:
     """Return text without control characters, which could turn the direction of writing around; markup as it is."""
     return line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _prose(text: str) -> Markup:
+    """Return a sentence whose commands, between backticks, are code."""
+    parts = line(text).split("`")
+    if len(parts) % 2 == 0:
+        return Markup("{}").format(line(text))
+    shown = (Markup("<code>{}</code>" if index % 2 else "{}").format(part) for index, part in enumerate(parts))  # noqa: S704
+    return Markup("").join(shown)
 
 
 def _source(picture: Picture) -> str:

@@ -24,13 +24,10 @@ def section(runs: Sequence[Gathered]) -> Section:
     blocks: list[Block] = [_table(runs)]
     if remarks := _remarks(runs):
         blocks.append(Notes(remarks))
-    points = tuple(point for run in runs for point in located(candidates(run), run.name))
+    points = tuple(point for run in runs for point in located(run))
     if len({point.run for point in points}) > 1:
-        said = (
-            f"{each.run}: {each.name}, {each.latency_ms:.2f} ms, {each.top1:.1f} %"
-            for each in points
-            if each.status == "chosen"
-        )
+        chosen = [each for each in points if each.chosen]
+        said = [f"{each.run}: {each.name}, {each.latency_ms:.2f} ms, {each.top1:.1f} %" for each in chosen]
         blocks.append(
             Chart(
                 "All candidates of all runs; the chosen ones are named",
@@ -69,8 +66,7 @@ def _candidate(run: Gathered) -> str:
 
 
 def _p50(run: Gathered) -> float | None:
-    timed = {each.name: each.p50.value for each in run.timed}
-    return timed.get(_candidate(run))
+    return next((each.p50.value for each in run.timed if each.role == "candidate"), None)
 
 
 def _faster(run: Gathered) -> str:

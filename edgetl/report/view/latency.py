@@ -13,8 +13,8 @@ from edgetl.report.view.figures import interval, number, several
 
 TITLE = "Latency of one image"
 READING = (
-    "The higher, the more runs took that long. The line is the median; the band behind it is its interval over several "
-    "launches: where a new start of the process would put it. p90: nine of ten runs are no slower."
+    "The higher, the more runs took that long. The line is the median; the bar across it is its 95 % interval: where "
+    "another few starts of the process would put it. p90: nine of ten runs are no slower."
 )
 
 
@@ -48,6 +48,7 @@ def _words(timed: Sequence[Latencies]) -> str:
 def _table(timed: Sequence[Latencies]) -> Table:
     columns: list[Column[Latencies]] = [
         Column("model", lambda each: each.name, numeric=False),
+        Column("as the", lambda each: each.role, numeric=False),
         Column("runs", lambda each: str(len(each.runs_ms))),
         Column("fastest, ms", lambda each: number(min(each.runs_ms))),
         Column("median, ms", lambda each: number(each.p50.value)),

@@ -31,7 +31,7 @@ def section(run: Gathered) -> Section | Absent:
         Column("why in float", lambda node: node.why or NONE, numeric=False),
     ]
     drawn = Chart(
-        f"{shown.candidate} on {shown.images} calibration images, accumulated error by node",
+        f"{shown.candidate} on {shown.images} calibration images, accumulated error by node (dashed: 20 dB)",
         _words(shown),
         *both(lambda width: chart.spec(shown.nodes, width)),
         table(f"All {len(shown.nodes)} nodes", columns, shown.nodes, folded=True),
@@ -44,7 +44,7 @@ def _whole(shown: Explanation) -> str:
     logits = "exact" if shown.logits_sqnr_db is None else f"{shown.logits_sqnr_db:.1f} dB"
     return (
         f"{shown.candidate}, {shown.because}: {shown.int8_nodes} nodes run in int8{macs}, {shown.float_nodes} in "
-        f"float. Logits: {logits}; top-1 as in float on {percent(shown.agreement)} of {shown.images} calibration images."
+        f"float. Logits: {logits}; top-1 as in float on {percent(shown.agreement)} of {shown.images} images."
     )
 
 

@@ -23,10 +23,11 @@ def section(run: Gathered) -> Section | Absent:
     everyone = candidates(run)
     if not everyone:
         return Absent("Accuracy against latency", "Run `edgetl quantize`: it makes and measures the candidates.")
-    placed = located(everyone)
+    placed = located(run)
+    why = _why(everyone)
     listed = _table(everyone, {each.name for each in placed if each.front})
     if not placed:
-        return Section("tradeoff", "Accuracy against latency", READING, (listed,))
+        return Section("tradeoff", "Accuracy against latency", READING, (listed, why))
     source = run.bench or run.quantize
     images = source.images if source else 0
     by = "edgetl bench" if run.bench else "edgetl quantize"
@@ -35,7 +36,7 @@ def section(run: Gathered) -> Section | Absent:
         _words(placed),
         *both(lambda width: chart.spec(placed, width)),
     )
-    return Section("tradeoff", "Accuracy against latency", READING, (drawn, listed))
+    return Section("tradeoff", "Accuracy against latency", READING, (drawn, listed, why))
 
 
 def candidates(run: Gathered) -> Sequence[Candidate]:
@@ -45,9 +46,10 @@ def candidates(run: Gathered) -> Sequence[Candidate]:
     return run.quantize.candidates if run.quantize is not None else ()
 
 
-def located(everyone: Sequence[Candidate], run: str = "") -> tuple[chart.Point, ...]:
+def located(run: Gathered) -> tuple[chart.Point, ...]:
     """Return where the measured ones stand, those on the front marked."""
-    measured = [each for each in everyone if each.accuracy is not None and each.latency_p50_ms is not None]
+    chosen = run.quantize.chosen if run.quantize is not None else ""
+    measured = [each for each in candidates(run) if each.accuracy is not None and each.latency_p50_ms is not None]
     best = pareto.front(measured, cost=lambda each: each.latency_p50_ms or 0.0, gain=lambda each: each.accuracy or 0.0)
     names = {each.name for each in best}
     return tuple(
@@ -58,7 +60,8 @@ def located(everyone: Sequence[Candidate], run: str = "") -> tuple[chart.Point, 
             100 * (each.accuracy or 0.0),
             each.latency_p50_ci_ms if isinstance(each, Row) else None,
             each.name in names,
-            run,
+            each.name == chosen,
+            run.name,
         )
         for each in measured
     )
@@ -66,7 +69,7 @@ def located(everyone: Sequence[Candidate], run: str = "") -> tuple[chart.Point, 
 
 def _words(placed: Sequence[chart.Point]) -> str:
     best = ", ".join(f"{each.name} ({each.latency_ms:.2f} ms, {each.top1:.1f} %)" for each in placed if each.front)
-    chosen = next((f" Chosen is {each.name}." for each in placed if each.status == "chosen"), "")
+    chosen = next((f" Chosen is {each.name}." for each in placed if each.chosen), "")
     return f"{len(placed)} candidates by latency and top-1. On the front: {best}.{chosen} All figures: in the table."
 
 
@@ -75,7 +78,7 @@ def _table(everyone: Sequence[Candidate], front: set[str]) -> Table:
     columns: list[Column[Row]] = [
         Column("candidate", lambda row: row.name, numeric=False),
         Column("status", _status, numeric=False),
-        Column("on the front", lambda row: "yes" if row.name in front else NONE, numeric=False),
+        Column("front", lambda row: "yes" if row.name in front else NONE, numeric=False),
         Column("p50, ms", lambda row: number(row.latency_p50_ms)),
         Column("95 % interval", lambda row: interval(row.latency_p50_ci_ms)),
         Column("p90, ms", lambda row: number(row.latency_p90_ms)),
@@ -84,9 +87,16 @@ def _table(everyone: Sequence[Candidate], front: set[str]) -> Table:
         Column("top-1", lambda row: percent(row.accuracy)),
         Column("agreement", lambda row: percent(row.agreement)),
         Column("file", lambda row: megabytes(row.size_bytes)),
-        Column("why", lambda row: row.reason, numeric=False),
     ]
     return table("All candidates", columns, rows)
+
+
+def _why(everyone: Sequence[Candidate]) -> Table:
+    columns: list[Column[Candidate]] = [
+        Column("candidate", lambda each: each.name, numeric=False),
+        Column("why", lambda each: each.reason, numeric=False),
+    ]
+    return table("Why each stands where it does", columns, everyone)
 
 
 def _status(row: Row) -> Cell:

@@ -24,7 +24,7 @@ def banner(run: Gathered) -> Banner:
     return Banner(
         check.verdict,
         check.verdict.capitalize(),
-        f"{_compared(check)}: {findings.headline(check)}.",
+        f"{_compared(check)}; {findings.headline(check)}.",
         (*(each.reason for each in check.findings if each.outcome != "pass"), *findings.remarks(check), *_stale(run)),
     )
 
@@ -77,13 +77,13 @@ def _cards(run: Gathered, check: CheckResult) -> Cards:
     accuracy, ratio = check.accuracy, check.latency
     top1 = "top-1" if accuracy.labelled_by == "people" else "agreement with fp32"
     cards = [
-        Card("speed-up", f"{1 / ratio.ratio:.2f}×", f"{check.confidence:.0%} interval {_faster(ratio.ci)}"),
+        Card("speed-up", f"{1 / ratio.ratio:.2f}×", f"{_level(check)} {_faster(ratio.ci)}"),
         *_latency(run),
         Card(top1, percent(accuracy.candidate), f"baseline {percent(accuracy.baseline)}, {accuracy.images} images"),
         Card(
             "top-1 drop, points",
             findings.figure(100 * accuracy.drop, findings.POINTS),
-            f"{check.confidence:.0%} interval {interval(accuracy.ci, '.2f', 100)}",
+            f"{_level(check)} {interval(accuracy.ci, '.2f', 100)}",
         ),
         Card("same answer", percent(accuracy.agreement), f"{len(accuracy.flips)} of {accuracy.images} images changed"),
     ]
@@ -100,6 +100,10 @@ def _latency(run: Gathered) -> tuple[Card, ...]:
     return (Card("latency, median", number(after.p50.value, unit="ms"), f"baseline {before.p50.value:.2f} ms"),)
 
 
+def _level(check: CheckResult) -> str:
+    return f"{100 * check.confidence:.4g} % interval"
+
+
 def _faster(ratio: tuple[float, float]) -> str:
     return interval((1 / ratio[1], 1 / ratio[0]))
 
@@ -111,7 +115,7 @@ def _budgets(check: CheckResult) -> Table:
         Column("baseline", lambda each: findings.side(each[1], each[1].baseline)),
         Column("candidate", lambda each: findings.side(each[1], each[1].candidate)),
         Column("measured", lambda each: findings.measured(each[1])),
-        Column(f"{check.confidence:.0%} interval", lambda each: findings.interval(each[1].ci, each[1].unit)),
+        Column(_level(check), lambda each: findings.interval(each[1].ci, each[1].unit)),
         Column("allowed", lambda each: findings.allowed(each[1])),
         Column("outcome", lambda each: Cell(each[1].outcome, each[1].outcome), numeric=False),
     ]

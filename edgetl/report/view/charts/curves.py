@@ -26,16 +26,18 @@ def spec(epochs: Sequence[EpochMetrics], width: int) -> Spec:
     ticks = list(range(0, last + 1, -(-(last + 1) // 8)))
     x: dict[str, Any] = {"field": "x", "type": "quantitative", "scale": {"domain": [0, max(last, 1)], "nice": False}}
     told = {
-        "color": {"field": "what", "type": "nominal", "scale": {"domain": list(DASHES), "range": list(SERIES[:2])}},
-        "strokeDash": {
+        channel: {
             "field": "what",
             "type": "nominal",
-            "scale": {"domain": list(DASHES), "range": list(DASHES.values())},
-        },
+            "scale": {"domain": list(DASHES), "range": drawn},
+            "legend": {"symbolType": "stroke", "symbolSize": 400},
+        }
+        for channel, drawn in (("color", list(SERIES[:2])), ("strokeDash", list(DASHES.values())))
     }
     shown = {"format": "d", "values": ticks, "grid": False}
     size = {"width": width - 60, "height": PANEL}
     point = {"filled": True, "size": 30}
+    # Panels have sizes of their own.
     whole = framed(
         width,
         PANEL,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 HEIGHT, LETTER = 15.0, 6.7
 # From a point to its label.
 GAP = 12.0
-_STEPS = (0, -1, 1, -2, 2, -3, 3, -4, 4)
+# Not level with it: an interval may stand there.
+_STEPS = (-1, 1, -2, 2, -3, 3, -4, 4)
 
 
 @dataclass(frozen=True)

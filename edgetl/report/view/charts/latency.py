@@ -15,7 +15,12 @@ from edgetl.report.view.charts.theme import INK, MUTED, SERIES, axis, framed
 BINS = 110
 # Runs beyond are counted, not drawn: a few that were disturbed would squeeze all others together.
 SHOWN = 0.985
-ROW_HEIGHT = 120
+ROW_HEIGHT = 136
+TITLE = {"anchor": "start", "color": INK, "fontSize": 13, "fontWeight": 600}
+LABEL = {"type": "text", "baseline": "top", "fontWeight": 600}
+COLOURS = {"baseline": SERIES[5], "candidate": SERIES[0]}
+# How much of the height the highest bin takes, and at which share of it the interval of the median is drawn.
+FILLED, BAR = 0.68, 0.76
 
 
 def edges(timed: Sequence[Latencies]) -> np.ndarray:
@@ -30,8 +35,7 @@ def spec(timed: Sequence[Latencies], width: int) -> Spec:
     """Return the chart: a row a model, all on one scale."""
     bounds = edges(timed)
     rows = [
-        _row(each, bounds, width, SERIES[index % len(SERIES)], last=index == len(timed) - 1)
-        for index, each in enumerate(timed)
+        _row(each, bounds, width, COLOURS[each.role], last=index == len(timed) - 1) for index, each in enumerate(timed)
     ]
     whole = framed(width, ROW_HEIGHT, vconcat=rows, spacing=10)
     # Rows have sizes of their own.
@@ -45,7 +49,7 @@ def _row(each: Latencies, bounds: np.ndarray, width: int, colour: str, *, last: 
     scale = {"domain": [float(bounds[0]), float(bounds[-1])], "nice": False, "zero": False}
     shown = axis("ms", grid=False) if last else None
     x: dict[str, Any] = {"field": "x", "type": "quantitative", "scale": scale, "axis": shown}
-    top = float(max(shares)) * 1.3 or 1.0
+    top = float(max(shares)) / FILLED or 1.0
     y: dict[str, Any] = {
         "field": "y", "type": "quantitative", "scale": {"domain": [0, top], "nice": False}, "axis": None
     }  # fmt: skip
@@ -60,7 +64,7 @@ def _row(each: Latencies, bounds: np.ndarray, width: int, colour: str, *, last: 
     return {
         "width": width - 24,
         "height": ROW_HEIGHT - 40,
-        "title": {"text": line(each.name), "anchor": "start", "color": INK, "fontSize": 13, "fontWeight": 600},
+        "title": TITLE | {"limit": width - 24, "text": line(f"{each.role}: {each.name}")},
         "layer": [
             {
                 "data": {"values": values},
@@ -74,9 +78,9 @@ def _row(each: Latencies, bounds: np.ndarray, width: int, colour: str, *, last: 
                 "encoding": {"x": x, "y": y},
             },
             {
-                "data": {"values": [middle]},
-                "mark": {"type": "rect", "color": MUTED, "opacity": 0.25},
-                "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, "y2": {"datum": 0}},
+                "data": {"values": [middle | {"y": BAR * top}]},
+                "mark": {"type": "rule", "color": MUTED, "strokeWidth": 5, "opacity": 0.75},
+                "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y},
             },
             {
                 "data": {"values": [middle]},
@@ -85,9 +89,7 @@ def _row(each: Latencies, bounds: np.ndarray, width: int, colour: str, *, last: 
             },
             {
                 "data": {"values": [said]},
-                "mark": {
-                    "type": "text", "align": "right" if late else "left", "dx": -6 if late else 6, "baseline": "top"
-                },
+                "mark": LABEL | {"align": "right" if late else "left", "dx": -6 if late else 6},
                 "encoding": {"x": x, "y": y, "text": {"field": "label"}},
             },
         ],

@@ -31,7 +31,7 @@ def spec(nodes: Sequence[NodeExplanation], width: int) -> Spec:
         channel: {"field": "runs in", "type": "nominal", "scale": {"domain": list(SHAPES), "range": drawn}}
         for channel, drawn in ranges.items()
     }
-    tenth = {"data": {"values": [{"y": TENTH_DB, "x": 0, "label": "error is a tenth of the signal"}]}}
+    tenth = {"data": {"values": [{"y": TENTH_DB}]}}
     return framed(
         width,
         HEIGHT,
@@ -42,11 +42,6 @@ def spec(nodes: Sequence[NodeExplanation], width: int) -> Spec:
                 "encoding": {"x": x, "y": y},
             },
             tenth | {"mark": {"type": "rule", "color": INK, "strokeDash": [4, 4]}, "encoding": {"y": y}},
-            tenth
-            | {
-                "mark": {"type": "text", "align": "left", "dx": 6, "dy": -7, "color": INK},
-                "encoding": {"x": x, "y": y, "text": {"field": "label"}},
-            },
             {
                 "data": {"values": values},
                 "mark": {"type": "point", "filled": True, "opacity": 1, "size": 45},

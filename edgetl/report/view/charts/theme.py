@@ -7,7 +7,7 @@ from typing import Any
 
 from edgetl.report.view.blocks import Spec
 
-WIDE, NARROW = 720, 330
+WIDE, NARROW = 880, 318
 INK, MUTED, LINE, ACCENT = "var(--ink)", "var(--muted)", "var(--line)", "var(--accent)"
 # Told apart by lightness, too; nothing is told by colour alone.
 SERIES = tuple(f"var(--series-{number})" for number in range(1, 7))
@@ -20,7 +20,14 @@ CONFIG: dict[str, Any] = {
     "background": None,
     "view": {"stroke": None},
     "axis": _TEXT
-    | {"titleFont": _SANS, "titleFontWeight": "normal", "gridColor": LINE, "domainColor": LINE, "tickColor": LINE},
+    | {
+        "titleFont": _SANS,
+        "titleFontWeight": "normal",
+        "titlePadding": 10,
+        "gridColor": LINE,
+        "domainColor": LINE,
+        "tickColor": LINE,
+    },
     "legend": _TEXT | {"titleFont": _SANS, "orient": "top", "title": None, "symbolStrokeWidth": 1.5},
     "text": {"font": _SANS, "fontSize": 12, "color": INK},
 }
@@ -46,7 +53,7 @@ def framed(width: int, height: int, **parts: Any) -> Spec:
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """Return an axis with few ticks."""
-    return {"title": title, "tickCount": 6, **more}
+    return {"title": title, "tickCount": 6, "labelFlush": False, **more}
 
 
 def padded(low: float, high: float, share: float = 0.06) -> list[float]:

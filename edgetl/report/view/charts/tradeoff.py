@@ -12,12 +12,9 @@ from edgetl.report.view.blocks import Spec
 from edgetl.report.view.charts.labels import GAP, Label, placed
 from edgetl.report.view.charts.theme import INK, MUTED, SERIES, WIDE, axis, framed, padded
 
-STAR = (
-    "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"
-)
-SHAPES = {"baseline": "square", "chosen": STAR, "accepted": "circle", "rejected": "cross"}
+SHAPES = {"baseline": "square", "chosen": "diamond", "accepted": "circle", "rejected": "cross"}
 COLOURS = {"baseline": INK, "chosen": "var(--pass)", "accepted": "var(--series-1)", "rejected": MUTED}
-SIZES = {"chosen": 420, "baseline": 130}
+SIZES = {"chosen": 300, "baseline": 130}
 # Beyond this, names on a phone are cut.
 LONGEST, LONGEST_NARROW = 36, 20
 RUN_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
@@ -28,7 +25,10 @@ MARGIN = (58, 74)
 
 @dataclass(frozen=True)
 class Point:
-    """A candidate: latency in ms with its interval, top-1 in per cent; ``run`` tells several runs apart."""
+    """A candidate: latency in ms with its interval, top-1 in per cent; ``run`` tells several runs apart.
+
+    ``chosen`` may be the baseline, where nothing else is proven.
+    """
 
     name: str
     status: str
@@ -36,6 +36,7 @@ class Point:
     top1: float
     latency_ci_ms: Interval | None
     front: bool
+    chosen: bool = False
     run: str = ""
 
 
@@ -51,8 +52,10 @@ def spec(points: Sequence[Point], width: int) -> Spec:
     ys = padded(min(each.top1 for each in points), max(each.top1 for each in points), 0.14)
     x: dict[str, Any] = {"field": "x", "type": "quantitative", "scale": {"domain": xs, "nice": False, "zero": False}}
     y: dict[str, Any] = {"field": "y", "type": "quantitative", "scale": {"domain": ys, "nice": False, "zero": False}}
-    x["axis"], y["axis"] = axis("median latency of one image, ms (left is faster)"), axis("top-1, %")
-    legend = {"symbolSize": 110, "labelLimit": width - 40, **({"columns": 1} if by_run and width < WIDE else {})}
+    x["axis"], y["axis"] = axis("median latency, ms (left is faster)"), axis("top-1, %")
+    legend = {"symbolSize": 110, "columnPadding": 26, "labelLimit": width - 40}
+    if by_run and width < WIDE:
+        legend["columns"] = 1
     told = {"field": field, "type": "nominal", "legend": legend}
     values = _values(points, width, xs, ys, by_run=by_run)
     return framed(
@@ -106,7 +109,7 @@ def _values(
 
     longest = LONGEST if width == WIDE else LONGEST_NARROW
     # The chosen one first: its label gets the best place.
-    named = sorted((point for point in points if _is_named(point, by_run)), key=lambda point: point.status != "chosen")
+    named = sorted((point for point in points if _is_named(point, by_run)), key=lambda point: not point.chosen)
     texts = [(_short(point.name, longest), *pixels(point)) for point in named]
     labels = dict(zip(named, placed(texts, across, [pixels(point) for point in points]), strict=True))
     return [
@@ -118,7 +121,7 @@ def _values(
             "status": point.status,
             "run": line(point.run),
             "front": point.front,
-            "size": SIZES.get(point.status, 90),
+            "size": SIZES["chosen"] / 2 if by_run and point.chosen else SIZES.get(point.status, 90),
             **(_told(labels[point], down, ys) if point in labels else {"side": ""}),
         }
         for point in points
@@ -135,7 +138,7 @@ def _told(label: Label, down: float, ys: Sequence[float]) -> dict[str, Any]:
 
 def _is_named(point: Point, by_run: bool) -> bool:
     """Return whether there is room for the name: of several runs only the chosen ones are named."""
-    return point.status == "chosen" if by_run else point.front or point.status in ("chosen", "baseline")
+    return point.chosen if by_run else point.front or point.status in ("chosen", "baseline")
 
 
 def _short(name: str, longest: int) -> str:
