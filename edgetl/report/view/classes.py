@@ -19,10 +19,10 @@ MATRIX_CLASSES, WORST, CONFUSIONS = 12, 10, 10
 
 def section(run: Gathered) -> Section | Absent:
     """Return the trained classifier by class, and what the candidate changed."""
-    if run.evaluation is None and run.check is None:
-        return Absent(TITLE, "Run `edgetl finetune` or `edgetl check`: they judge class by class.")
     trained = _trained(run.evaluation) if run.evaluation else ()
     judged = (_drops(run.check.accuracy),) if run.check and run.check.accuracy.classes else ()
+    if not trained and not judged:
+        return Absent(TITLE, "Run `edgetl finetune` or `edgetl check`: they judge class by class.")
     return Section("classes", TITLE, READING, (*trained, *judged))
 
 
