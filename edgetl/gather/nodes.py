@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgetl.artifacts import ExportResult, QuantizeResult
 from edgetl.errors import EdgetlError
 from edgetl.progress import Progress
-from edgetl.quantize.explain.values import Explanation
+
+if TYPE_CHECKING:
+    # Its package needs an engine; a report does not.
+    from edgetl.quantize.explain.values import Explanation
 
 # A larger network takes minutes: a report does not wait for it.
 LARGEST_BYTES = 60_000_000

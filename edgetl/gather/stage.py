@@ -30,6 +30,7 @@ def gather(folder: Path, progress: Progress) -> Gathered:
         raise RunError(f"{folder} has no result to report. Run `edgetl run` first, or name another run.")
     dataset = Dataset.load(folder) if (folder / DATA).is_file() else None
     explanation, unexplained = explained(folder, quantize, export, progress)
+    timed_by, timed = timings(folder, check, bench, quantize)
     return Gathered(
         name=folder.as_posix(),
         finetune=finetune,
@@ -40,8 +41,8 @@ def gather(folder: Path, progress: Progress) -> Gathered:
         check=check,
         dataset=dataset,
         curves=curves(folder),
-        timed=timings(folder, check, bench, quantize),
-        timed_by="check" if check else "bench",
+        timed=timed,
+        timed_by=timed_by,
         photos=photos(dataset, check, evaluation, progress),
         explanation=explanation,
         unexplained=unexplained,

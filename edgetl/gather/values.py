@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from edgetl.artifacts import BenchResult, CheckResult, ExportResult, FinetuneResult, QuantizeResult
 from edgetl.dataset import Dataset
 from edgetl.evaluation import Evaluation
 from edgetl.measure.statistics import Estimate
-from edgetl.quantize.explain.values import Explanation
 from edgetl.training.descent.metrics import EpochMetrics
+
+if TYPE_CHECKING:
+    # Its package needs an engine; a report does not.
+    from edgetl.quantize.explain.values import Explanation
 
 State = Literal["unchanged", "changed", "missing"]
 Role = Literal["baseline", "candidate"]
+# Which stage; empty where none did.
+TimedBy = Literal["check", "bench", ""]
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Link:
 class Gathered:
     """What a run's folder holds. ``name`` is the folder as a person names it.
 
-    ``timed`` are the baseline's and the candidate's runs as ``timed_by`` (check or bench) timed them. ``photos`` are by
+    ``timed`` are the baseline's and the candidate's runs as the stage ``timed_by`` timed them. ``photos`` are by
     their path in the data set. ``unexplained`` says why there is no ``explanation``.
     """
 
@@ -78,7 +83,7 @@ class Gathered:
     dataset: Dataset | None = None
     curves: tuple[Curve, ...] = ()
     timed: tuple[Latencies, ...] = ()
-    timed_by: str = ""
+    timed_by: TimedBy = ""
     photos: Mapping[str, Photo] = field(default_factory=dict)
     explanation: Explanation | None = None
     unexplained: str = ""

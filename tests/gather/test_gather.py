@@ -22,7 +22,9 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_raw_timings_become_percentiles_over_launches(run: Path) -> None:
-    before, after = gather(run, Silent()).timed
+    found = gather(run, Silent())
+    before, after = found.timed
+    assert found.timed_by == "check"
     assert (before.role, before.name, after.role) == ("baseline", BASE, "candidate")
     assert len(before.runs_ms) == 240
     assert 1.9 < before.p50.value / after.p50.value < 2.1
@@ -33,10 +35,14 @@ def test_raw_timings_become_percentiles_over_launches(run: Path) -> None:
 
 
 def test_without_a_verdict_the_benchmark_tells_the_latencies(run: Path) -> None:
+    (run / "check-timings.json").unlink()
+    assert gather(run, Silent()).timed_by == "bench"
     (run / CheckResult.FILE).unlink()
     found = gather(run, Silent())
     assert found.timed_by == "bench"
-    assert [each.name for each in found.timed] == [BASE, "cpu-int8"]
+    before, after = found.timed
+    assert (before.name, after.name) == (BASE, "cpu-int8")
+    assert 3.8 < before.p50.value / after.p50.value < 4.2, "those of the benchmark"
 
 
 def test_launches_are_read_as_they_were_written(run: Path) -> None:

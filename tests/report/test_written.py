@@ -130,7 +130,28 @@ def test_a_damaged_result_is_named() -> None:
 
 def test_without_the_extra_the_command_says_how_to_get_it() -> None:
     check_result().save(Path())
-    script = "import sys; sys.modules['jinja2'] = None; from edgetl.cli import main; main(['report', '.'])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = without("jinja2")
     assert done.returncode == 2
     assert done.stderr == "Error: jinja2 is not installed here. Run: pip install 'edgetl[report]'\n"
+
+
+def test_it_takes_neither_torch_nor_an_engine(tmp_path: Path) -> None:
+    run = full_run(tmp_path / "made")
+    done = without("torch", "onnx", "onnxruntime", "openvino", "nncf", at=run)
+    assert done.returncode == 0, done.stderr
+    assert "is not installed here. Run `edgetl quantize --explain` where it is." in " ".join(done.stdout.split())
+    assert (run / "report.html").is_file()
+
+
+def without(*modules: str, at: Path = Path()) -> subprocess.CompletedProcess[str]:
+    """Return how `edgetl report` ends in an environment in which ``modules`` are not installed."""
+    script = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name in {modules}: raise ModuleNotFoundError(f'No module named {{name}}', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "from edgetl.cli import main\n"
+        f"main(['report', {str(at)!r}])"
+    )
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -30,7 +30,7 @@ def section(runs: Sequence[Gathered]) -> Section:
         said = [f"{each.run}: {each.name}, {each.latency_ms:.2f} ms, {each.top1:.1f} %" for each in chosen]
         blocks.append(
             Chart(
-                "All candidates of all runs; the chosen ones are named",
+                "All candidates of all runs; the chosen ones are larger and named",
                 f"Top-1 against latency by run. Chosen: {'; '.join(said) or 'none'}.",
                 *both(lambda width: chart.spec(points, width)),
             )

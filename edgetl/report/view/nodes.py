@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edgetl.gather.values import Gathered
-from edgetl.quantize.explain.values import Explanation, NodeExplanation
 from edgetl.report.view.blocks import NONE, Absent, Cell, Chart, Column, Notes, Section, table
 from edgetl.report.view.charts import both
 from edgetl.report.view.charts import nodes as chart
 from edgetl.report.view.figures import number, percent
+
+if TYPE_CHECKING:
+    # Its package needs an engine; a report does not.
+    from edgetl.quantize.explain.values import Explanation, NodeExplanation
 
 TITLE = "What int8 costs, node by node"
 READING = (

@@ -64,7 +64,7 @@ def _row(each: Latencies, bounds: np.ndarray, width: int, colour: str, *, last: 
     return {
         "width": width - 24,
         "height": ROW_HEIGHT - 40,
-        "title": TITLE | {"limit": width - 24, "text": line(f"{each.role}: {each.name}")},
+        "title": TITLE | {"limit": width - 70, "text": line(f"{each.role}: {each.name}")},
         "layer": [
             {
                 "data": {"values": values},

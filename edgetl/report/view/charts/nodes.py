@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgetl.quantize.explain.values import NodeExplanation
 from edgetl.report.view.blocks import Spec
 from edgetl.report.view.charts.theme import INK, MUTED, SERIES, axis, framed
+
+if TYPE_CHECKING:
+    # Its package needs an engine; a report does not.
+    from edgetl.quantize.explain.values import NodeExplanation
 
 HEIGHT = 230
 # A tenth of the signal.
