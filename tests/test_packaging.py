@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
+PAGE = "edgetl/report/html/templates"
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -28,6 +30,9 @@ def test_the_wheel_carries_targets_recipes_and_backbone_and_nothing_of_the_tests
         packed = {Path(name).name for name in names if name.startswith(f"edgetl/_data/{folder}/")}
         assert packed == {path.name for path in (REPOSITORY / folder).glob("*.toml")} != set()
     assert any(name.endswith(".safetensors") for name in names)
+    page = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / PAGE).rglob("*") if path.is_file()}
+    assert page
+    assert page <= set(names), "what `edgetl report` is made of"
     assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
 
 

@@ -21,6 +21,7 @@ from edgetl.cli.init import init
 from edgetl.cli.models import models
 from edgetl.cli.quantize import quantize
 from edgetl.cli.rank import rank
+from edgetl.cli.report import report
 from edgetl.cli.run import run
 from edgetl.cli.ship import ship
 from edgetl.cli.targets import targets
@@ -45,7 +46,7 @@ def main(debug: bool) -> None:
 
 
 _COMMANDS = (
-    *(run, finetune, export, quantize, bench, check, bundle, verify, ship),
+    *(run, finetune, export, quantize, bench, check, report, bundle, verify, ship),
     *(history, rank, targets, models, doctor, env, init),
 )
 for _command in _COMMANDS:

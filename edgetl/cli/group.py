@@ -23,6 +23,8 @@ EXTRAS = dict.fromkeys(("torch", "torchvision", "onnx", "onnx_ir", "onnxscript",
     "openvino": "openvino",
     "nncf": "nncf",
     "model_signing": "sign",
+    "jinja2": "report",
+    "vl_convert": "report",
 }
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edgetl import pareto
 from edgetl.rank.values import Tried
 
 
 def front(tried: Iterable[Tried]) -> list[Tried]:
     """Return those that no other beats in one figure and equals in the other, fastest first."""
-    everyone = sorted(tried, key=lambda each: each.ratio.value)
-    return [each for each in everyone if not any(_beats(other, each) for other in everyone)]
+    return pareto.front(tried, cost=lambda each: each.ratio.value, gain=lambda each: each.accuracy)
 
 
 def contenders(tried: Iterable[Tried]) -> list[Tried]:
@@ -39,8 +39,3 @@ def recommended(tried: Iterable[Tried]) -> Tried:
         # Of two that are as fast, the more accurate.
         key=lambda each: (each.ratio.value, -each.accuracy),
     )
-
-
-def _beats(one: Tried, other: Tried) -> bool:
-    faster, better = one.ratio.value - other.ratio.value, one.accuracy - other.accuracy
-    return faster <= 0 <= better and (faster, better) != (0, 0)

@@ -32,9 +32,9 @@ _VERDICT = {"pass": "pass", "fail": "**fail**", "inconclusive": "**inconclusive*
 def check(result: CheckResult) -> str:
     """Return the verdict in the first line, then what it rests on; any name in it stays plain text."""
     parts = [
-        f"**edgetl check: {result.verdict.upper()}**: {_text(findings.headline(result))}. {_code(result.candidate)} "
-        f"against {_code(result.baseline)} for target {_code(result.target)}.",
-        _table(
+        f"**edgetl check: {result.verdict.upper()}**: {text(findings.headline(result))}. {code(result.candidate)} "
+        f"against {code(result.baseline)} for target {code(result.target)}.",
+        table(
             (
                 "quantity",
                 "baseline",
@@ -47,19 +47,19 @@ def check(result: CheckResult) -> str:
             map(_row, findings.names(result.findings), result.findings),
             left=(0, 6),
         ),
-        _list(finding.reason for finding in result.findings if finding.outcome != "pass"),
-        _text(findings.evidence(result)),
+        listed(finding.reason for finding in result.findings if finding.outcome != "pass"),
+        text(findings.evidence(result)),
         _classes(result),
         _flips(result.accuracy),
-        f"Measured on {_text(machine(result.machine))}. {_text(findings.timing(result))}",
-        _list(findings.remarks(result)),
+        f"Measured on {text(machine(result.machine))}. {text(findings.timing(result))}",
+        listed(findings.remarks(result)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _row(name: str, finding: Finding) -> Sequence[str]:
     return (
-        _text(name),
+        text(name),
         findings.side(finding, finding.baseline),
         findings.side(finding, finding.candidate),
         findings.measured(finding),
@@ -75,7 +75,7 @@ def _classes(result: CheckResult) -> str:
         return ""
     rows = (
         (
-            _code(each.name),
+            code(each.name),
             str(each.images),
             findings.percent(each.baseline),
             findings.percent(each.candidate),
@@ -92,7 +92,7 @@ def _classes(result: CheckResult) -> str:
         "top-1 drop, points",
         f"{result.confidence:.0%} interval",
     )
-    return _table(heads, rows, left=(0,))
+    return table(heads, rows, left=(0,))
 
 
 def _flips(accuracy: Accuracy) -> str:
@@ -102,28 +102,32 @@ def _flips(accuracy: Accuracy) -> str:
     count = len(accuracy.flips)
     what = f"{count} image{'' if count == 1 else 's'} whose predicted class changed"
     title = what if len(shown) == count else f"{len(shown)} of {what}"
-    rows = ((_code(each.path), _code(each.label), _code(each.baseline), _code(each.candidate)) for each in shown)
-    table = _table(("image", "label", "baseline says", "candidate says"), rows, left=range(4))
-    return f"<details><summary>{title}</summary>\n\n{table}\n\n</details>"
+    rows = ((code(each.path), code(each.label), code(each.baseline), code(each.candidate)) for each in shown)
+    listing = table(("image", "label", "baseline says", "candidate says"), rows, left=range(4))
+    return f"<details><summary>{title}</summary>\n\n{listing}\n\n</details>"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[int]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[int]) -> str:
+    """Return a table of cells that are Markdown already; the columns ``left`` are aligned there, the others right."""
     sides = set(left)
     marks = ["---" if column in sides else "--:" for column in range(len(heads))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, marks, *rows))
 
 
-def _list(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {_text(sentence)}" for sentence in sentences)
+def listed(sentences: Iterable[str]) -> str:
+    """Return a list of plain sentences."""
+    return "\n".join(f"- {text(sentence)}" for sentence in sentences)
 
 
-def _text(text: str) -> str:
-    return _unlinked(line(text).translate(_ESCAPED))
+def text(plain: str) -> str:
+    """Return what shows ``plain`` as it is, on one line."""
+    return _unlinked(line(plain).translate(_ESCAPED))
 
 
-def _code(text: str) -> str:
-    return f"<code>{_unlinked(line(text).translate(_IN_CODE))}</code>"
+def code(plain: str) -> str:
+    """Return what shows ``plain`` as it is, for copying."""
+    return f"<code>{_unlinked(line(plain).translate(_IN_CODE))}</code>"
 
 
-def _unlinked(text: str) -> str:
-    return _LINKED.sub("&#8203;", text)
+def _unlinked(escaped: str) -> str:
+    return _LINKED.sub("&#8203;", escaped)
