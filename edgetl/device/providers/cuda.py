@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from edgetl.device import nvidia
 from edgetl.device.machine import nvidia_driver
 from edgetl.device.providers import _ort
 from edgetl.device.providers.base import ProviderUnavailable, Session
@@ -16,13 +18,30 @@ EP = _ort.Ep(
     # TF32 rounds fp32 inputs to 10 bits of mantissa: not what a baseline called fp32 should do unasked.
     options={"use_tf32": "0"},
     alone=True,
+    device="cuda",
+    meaning=nvidia.of_message,
 )
+
+# Settings worth trying, by the names that reports give them. What is best differs by model, batch and GPU. Without an
+# algorithm search of its own, ONNX Runtime searches exhaustively.
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "TF32": {"use_tf32": "1"},
+    "NHWC": {"prefer_nhwc": "1"},
+    "heuristic search": {"cudnn_conv_algo_search": "HEURISTIC"},
+    "no search": {"cudnn_conv_algo_search": "DEFAULT"},
+    # A graph replays into the buffers that it was captured with.
+    "CUDA graph": {"enable_cuda_graph": "1", "binding": "copies"},
+    "NHWC, CUDA graph": {"prefer_nhwc": "1", "enable_cuda_graph": "1", "binding": "copies"},
+    "TF32, NHWC, CUDA graph": {"use_tf32": "1", "prefer_nhwc": "1", "enable_cuda_graph": "1", "binding": "copies"},
+    "bound copies": {"binding": "copies"},
+    "on the device": {"binding": "device"},
+}
 
 
 def load(model: Path, spec: SessionSpec, threads: int) -> Session:
-    """Return a session on the GPU; raises ProviderUnavailable without a driver or a CUDA build of ONNX Runtime."""
+    """Return a session on the GPU; raises ProviderUnavailable without a driver, a CUDA build or its libraries."""
     require_driver("cuda")
-    preload_libraries()
+    require_libraries(EP)
     return _ort.load(model, spec, threads, EP)
 
 
@@ -35,8 +54,8 @@ def require_driver(provider: str) -> None:
         )
 
 
-def preload_libraries() -> None:
-    """Load CUDA and cuDNN from the wheels that `onnxruntime-gpu[cuda,cudnn]` brings, which no search path names."""
-    ort = _ort.import_onnxruntime(EP.remedy)
-    if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()
+def require_libraries(ep: _ort.Ep) -> None:
+    """Load what ``ep`` is linked with, from the wheels that no search path names too; raise ProviderUnavailable."""
+    missing = nvidia.setback(ep.name)
+    if missing is not None:
+        raise ProviderUnavailable(f"{ep.name} cannot be loaded. {missing}")
