@@ -68,6 +68,6 @@ SMOKE = Scale(
     settings={"no spinning": {"session.intra_op.allow_spinning": "0"}},
     compiler=("eager", None),
     trained="resnet18",
-    train_batch=4,
+    train_batch=2,
     train_steps=2,
 )
