@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgetl.device import providers
-from edgetl.device.providers import ModelError, Session, _binding
+from edgetl.device.providers import ModelError, Session, _binding, cuda
+from edgetl.device.providers.base import EngineSession
 from edgetl.device.throughput import run_streams
 from edgetl.device.values import SessionSpec
 
@@ -79,3 +80,16 @@ def test_streams_do_not_share_buffers(kind: str, tmp_path: Path) -> None:
 def test_an_unknown_binding_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="must be copies or device, not 'gpu'"):
         bound(tmp_path, "gpu")
+
+
+def test_a_graph_keeps_the_buffers_that_it_was_captured_with(tmp_path: Path) -> None:
+    session = bound(tmp_path, "copies")
+    assert isinstance(session, EngineSession)
+    one = SessionSpec("cuda", options={"enable_cuda_graph": "1"})
+    captured = cuda.of_one_graph(session, one, "enable_cuda_graph")
+    assert captured.another is not None
+    assert captured.another() is captured.infer
+    assert cuda.of_one_graph(session, SessionSpec("cuda"), "enable_cuda_graph") is session
+    many = SessionSpec("cuda", options={"enable_cuda_graph": "1", "streams": "2"})
+    with pytest.raises(ModelError, match="one batch at a time"):
+        cuda.of_one_graph(session, many, "enable_cuda_graph")

@@ -39,8 +39,7 @@ class Bound:
         self._binding.synchronize_inputs()
         self._session.run_with_iobinding(self._binding)
         self._binding.synchronize_outputs()
-        # A copy: on the CPU what comes back may be the buffer of the next run.
-        return np.array(self._binding.copy_outputs_to_cpu()[0], np.float32)
+        return np.asarray(self._binding.copy_outputs_to_cpu()[0], np.float32)
 
     def _bind(self, pixels: Pixels) -> None:
         values = self._ort.OrtValue

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
 from edgetl.device import nvidia
 from edgetl.device.machine import nvidia_driver
 from edgetl.device.providers import _ort
-from edgetl.device.providers.base import ProviderUnavailable, Session
+from edgetl.device.providers.base import EngineSession, ModelError, ProviderUnavailable, Session, streams_of
 from edgetl.device.values import SessionSpec
 
 EP = _ort.Ep(
@@ -42,7 +43,7 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
     """Return a session on the GPU; raises ProviderUnavailable without a driver, a CUDA build or its libraries."""
     require_driver("cuda")
     require_libraries(EP)
-    return _ort.load(model, spec, threads, EP)
+    return of_one_graph(_ort.load(model, spec, threads, EP), spec, "enable_cuda_graph")
 
 
 def require_driver(provider: str) -> None:
@@ -59,3 +60,15 @@ def require_libraries(ep: _ort.Ep) -> None:
     missing = nvidia.setback(ep.name)
     if missing is not None:
         raise ProviderUnavailable(f"{ep.name} cannot be loaded. {missing}")
+
+
+def of_one_graph(session: EngineSession, spec: SessionSpec, option: str) -> EngineSession:
+    """Return ``session``; where ``option`` has it capture a graph, one that always runs in the buffers of that.
+
+    Run with others, a graph would write where nobody looks. Raises ModelError for several streams of one.
+    """
+    if spec.options.get(option, "0") == "0":
+        return session
+    if streams_of(spec) > 1:
+        raise ModelError("A session with a CUDA graph runs one batch at a time: ask for one stream, or for no graph.")
+    return dataclasses.replace(session, another=lambda: session.infer)

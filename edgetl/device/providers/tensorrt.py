@@ -9,7 +9,7 @@ from pathlib import Path
 from edgetl.device import nvidia
 from edgetl.device.providers import _ort
 from edgetl.device.providers.base import Session
-from edgetl.device.providers.cuda import require_driver, require_libraries
+from edgetl.device.providers.cuda import of_one_graph, require_driver, require_libraries
 from edgetl.device.values import SessionSpec
 
 EP = _ort.Ep(
@@ -43,4 +43,5 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
     """Return a session on TensorRT; the engine is built here, which takes from seconds to minutes."""
     require_driver("tensorrt")
     require_libraries(EP)
-    return _ort.load(model, spec, threads, dataclasses.replace(EP, options=PRECISION_OPTIONS.get(spec.precision, {})))
+    ep = dataclasses.replace(EP, options=PRECISION_OPTIONS.get(spec.precision, {}))
+    return of_one_graph(_ort.load(model, spec, threads, ep), spec, "trt_cuda_graph_enable")
