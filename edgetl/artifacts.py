@@ -238,6 +238,8 @@ class Row(Candidate):
     mac_share: dict[str, float] | None = None
     energy_mj: float | None = None
     energy_source: str | None = None
+    resident_p50_ms: float | None = None
+    resident_p50_ci_ms: Interval | None = None
     throughput: tuple[Throughput, ...] = ()
 
 
@@ -267,6 +269,7 @@ class Setting(Value):
     threads: int
     spinning: bool
     pinned: bool
+    options: dict[str, str]
     latency_p50_ms: float
     ratio: float
     ci: Interval

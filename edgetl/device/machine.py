@@ -105,7 +105,10 @@ def nvidia_driver(root: Path = ROOT) -> str | None:
     if tegra:
         return f"L4T {tegra[1]}.{tegra[2]}"
     # Under WSL the driver is the Windows host's.
-    return "WSL" if (root / "dev/dxg").exists() and (root / "usr/lib/wsl/lib/libcuda.so.1").exists() else None
+    if (root / "dev/dxg").exists() and (root / "usr/lib/wsl/lib/libcuda.so.1").exists():
+        return "WSL"
+    # Some sandboxes pass the device on and not what the kernel says of it.
+    return "of an unknown version" if (root / "dev/nvidiactl").exists() else None
 
 
 def gpus(root: Path = ROOT) -> tuple[str, ...]:

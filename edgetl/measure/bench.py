@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from edgetl import __version__, targets
 from edgetl import run as runs
 from edgetl.artifacts import BenchResult, Candidate, QuantizeResult, Row
 from edgetl.dataset import Dataset, judging_images
+from edgetl.device import providers
 from edgetl.device.values import Preprocess
 from edgetl.environments import worker_for
 from edgetl.environments.local import local_command
@@ -67,6 +68,13 @@ class Contender:
         """The candidate's name."""
         return self.candidate.name
 
+    @property
+    def resident(self) -> dict[str, Variant]:
+        """The same with its images left on the device, by its name; none where the device has no memory of its own."""
+        options = providers.settings(self.candidate.provider).get(providers.ON_DEVICE)
+        name = f"{self.name}, {providers.ON_DEVICE}"
+        return {} if options is None else {name: replace(self.variant, options={**self.variant.options, **options})}
+
 
 def bench(settings: BenchSettings, progress: Progress) -> BenchResult:
     """Return a row for every candidate on every provider asked for, timed in turns on this machine.
@@ -85,6 +93,8 @@ def bench(settings: BenchSettings, progress: Progress) -> BenchResult:
         raise MeasureError("Nothing could be measured here. " + " ".join(dict.fromkeys(setbacks.values())))
     first = contenders[0]
     variants = {each.name: each.variant for each in contenders} | {TWIN: first.variant}
+    for each in contenders:
+        variants |= each.resident
     plan = Plan(
         time_budget_s=start + settings.time_budget_s - time.monotonic(),
         required=(first.name, TWIN),
@@ -149,6 +159,7 @@ def _row(
         paired(labels, (reference or contender).answers, contender.answers),
         mac_share(contender.variant.model, report),
         launched.launches,
+        next((name for name in contender.resident if name in launched.reports), None),
     )
     return measured_row(measured, None if reference is None else (reference.name, TWIN), budgets)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pydantic
 
 from edgetl import targets
-from edgetl.device import machine
+from edgetl.device import machine, nvidia
 from edgetl.errors import ConfigError
 
 PACKAGES = ("edgetl", "numpy", "pillow", "torch", "torchvision", "onnx", "onnxscript", "safetensors")
@@ -41,7 +41,9 @@ def examine() -> Findings:
     """Return what is found on this machine, without importing torch or an engine."""
     here, engines = machine.facts(), machine.engines()
     packages = {name: version for name in PACKAGES if (version := _version(name))}
-    return Findings(facts=describe(here, engines, packages), problems=tuple(diagnose(here, engines, packages)))
+    setback = nvidia.setback("CUDAExecutionProvider")
+    problems = diagnose(here, engines, packages, setback)
+    return Findings(facts=describe(here, engines, packages), problems=tuple(problems))
 
 
 def describe(here: Mapping[str, Any], engines: Mapping[str, str], packages: Mapping[str, str]) -> dict[str, str]:
@@ -68,8 +70,13 @@ def describe(here: Mapping[str, Any], engines: Mapping[str, str], packages: Mapp
     }
 
 
-def diagnose(here: Mapping[str, Any], engines: Mapping[str, str], packages: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield each problem that the facts and versions show."""
+def diagnose(
+    here: Mapping[str, Any],
+    engines: Mapping[str, str],
+    packages: Mapping[str, str],
+    setback: nvidia.Setback | None = None,
+) -> Iterator[Problem]:
+    """Yield each problem that the facts and versions show; ``setback`` is what keeps CUDA's libraries from loading."""
     if not engines:
         yield Problem(
             what="No engine is installed, so nothing can be measured.",
@@ -99,6 +106,8 @@ def diagnose(here: Mapping[str, Any], engines: Mapping[str, str], packages: Mapp
             what="onnxruntime-gpu is installed, but no NVIDIA driver was found.",
             remedy="Install the driver, or use pip install 'edgetl[cpu]' instead.",
         )
+    elif setback is not None:
+        yield Problem(what=setback.what, remedy=setback.remedy)
     if here["governor"] in ("powersave", "ondemand", "schedutil"):
         yield Problem(
             what=f"The CPU frequency governor is '{here['governor']}': latencies will scatter.",

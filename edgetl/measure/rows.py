@@ -22,6 +22,7 @@ class Measured:
     """A candidate that ran. ``accuracy`` is paired with the baseline's (its own where that cannot run).
 
     ``mac_share`` is the share of the multiply-accumulates on each execution provider, None where it cannot be told.
+    ``resident`` names the variant whose images stay on the device, where it was timed too.
     """
 
     candidate: Candidate
@@ -29,6 +30,7 @@ class Measured:
     accuracy: PairedAccuracy
     mac_share: dict[str, float] | None
     launches: Sequence[Launch]
+    resident: str | None = None
 
     @property
     def timed(self) -> list[Timed]:
@@ -47,6 +49,10 @@ def measured_row(measured: Measured, against: tuple[str, str] | None, budgets: B
     whole, cold = (_over(measured, statistic) for statistic in (replication.end_to_end, replication.cold_start))
     # Not every system tells.
     memory = _over(measured, replication.memory) if all(each.peak_rss_bytes for each in measured.timed) else None
+    stays = None
+    if measured.resident is not None:
+        timed = [launch.timed[measured.resident] for launch in measured.launches]
+        stays = replication.level([replication.percentile(0.5)(each) for each in timed])
     speed = None
     if against is not None and name != against[0]:
         speed = replication.ratio(replication.undisturbed(measured.launches, name, *against))
@@ -73,6 +79,8 @@ def measured_row(measured: Measured, against: tuple[str, str] | None, budgets: B
         cold_start_ci_ms=_scaled(cold),
         end_to_end_p50_ms=whole.value / MS,
         end_to_end_ci_ms=_scaled(whole),
+        resident_p50_ms=stays.value / MS if stays else None,
+        resident_p50_ci_ms=_scaled(stays),
         peak_rss_mb=memory.value / MB if memory else None,
     )
 

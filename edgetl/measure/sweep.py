@@ -12,6 +12,7 @@ from edgetl import run as runs
 from edgetl import targets
 from edgetl.artifacts import Setting, SweepResult
 from edgetl.dataset import Dataset, judging_images
+from edgetl.device import providers
 from edgetl.environments import runs_here, worker_for
 from edgetl.errors import UsageError, nearest
 from edgetl.measure import replication
@@ -24,13 +25,15 @@ from edgetl.progress import Progress
 DEFAULT, TWIN = "as the target has it", "as the target has it, again"
 # What ONNX Runtime calls waiting for work without sleeping. OpenVINO's threads do not do so for long.
 SPINNING = "session.intra_op.allow_spinning"
-SPIN = ("cpu", "openvino-ep", "cuda", "tensorrt")
+SPIN = ("cpu", "openvino-ep")
 # What all intervals miss together, at most.
 ERROR = 0.05
 
 
 def sweep(settings: BenchSettings, candidate: str | None, progress: Progress) -> SweepResult:
-    """Return the latency of a candidate (None: the chosen one) with each number of threads, spinning and pinning.
+    """Return the latency of a candidate (None: the chosen one) with each setting of its session.
+
+    These are the provider's own (`device.providers.settings`), or else each number of threads, spinning and pinning.
 
     Each is compared with the setting that the target has, timed in turns. The intervals hold at 95 % all together,
     each at 1 - 0.05 / number of settings (Bonferroni): of many at 95 % each, one would soon show a faster setting where
@@ -80,7 +83,13 @@ def _cores(default: Variant) -> int:
 
 
 def _variants(default: Variant, cores: int) -> dict[str, Variant]:
-    """Return the settings to try by their names: threads in powers of two up to all cores, and how they behave."""
+    """Return the settings to try by their names: threads in powers of two up to all cores, and how they behave.
+
+    Where a GPU computes, threads only wait for it: its provider's own settings are tried.
+    """
+    own = providers.settings(default.provider)
+    if own:
+        return {name: replace(default, options=dict(options)) for name, options in own.items()}
     # Elsewhere nothing is pinned (`loading.load`), so that pinned settings would be the others over again.
     pins: Sequence[bool] = (True, False) if runs_here(default.command) else (False,)
     counts = sorted({min(2**power, cores) for power in range(cores.bit_length() + 1)})
@@ -107,6 +116,7 @@ def _row(name: str, variant: Variant, launched: Launches, confidence: float) -> 
         threads=launched.reports[name].threads,
         spinning=SPINNING not in variant.options,
         pinned=variant.pinned,
+        options=dict(variant.options),
         latency_p50_ms=p50.value / 1e6,
         ratio=against.value,
         ci=against.interval,

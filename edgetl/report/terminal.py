@@ -195,6 +195,7 @@ def _candidates(candidates: Sequence[Candidate]) -> FittingTable:
         column("end-to-end", 4, lambda row: _number(row.end_to_end_p50_ms, ".2f")),
         column("cold start", 5, lambda row: _number(row.cold_start_ms, ".0f")),
         column("images/s", 4, lambda row: _number(max((t.images_per_s for t in row.throughput), default=None), ".0f")),
+        column("on device ms", 5, lambda row: _number(row.resident_p50_ms, ".2f")),
         column("mJ", 5, lambda row: _number(row.energy_mj, ".1f")),
         column("RSS MB", 6, lambda row: _number(row.peak_rss_mb, ".0f")),
         column("runs on", 7, _placement),

@@ -234,7 +234,6 @@ def test_cuda_on_a_build_without_it_is_unavailable_and_never_the_cpu(
     if "CUDAExecutionProvider" in ort.get_available_providers():
         pytest.skip("this build has CUDA")
     monkeypatch.setattr("edgetl.device.providers.cuda.nvidia_driver", lambda: "580.1")
-    monkeypatch.setattr("edgetl.device.providers.cuda.preload_libraries", lambda: None)
     with pytest.raises(ProviderUnavailable, match=r"built without CUDAExecutionProvider.*Run: edgetl env create cuda"):
         providers.load(tiny.save(tmp_path / "m.onnx"), SessionSpec("cuda"))
 

@@ -117,6 +117,7 @@ def test_an_arm_board(tmp_path: Path) -> None:
         ({"etc/nv_tegra_release": "# R36 (release), REVISION: 4.0, GCID: 37\n"}, "L4T 36.4.0"),
         ({"dev/dxg": "", "usr/lib/wsl/lib/libcuda.so.1": ""}, "WSL"),
         ({"dev/dxg": ""}, None),
+        ({"dev/nvidiactl": ""}, "of an unknown version"),
         ({}, None),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edgetl.artifacts import BenchResult, QuantizeResult, Row
+from edgetl.device import providers
 from edgetl.device.machine import nvidia_driver
 from edgetl.errors import MeasureError, UsageError
 from edgetl.measure.bench import BenchSettings, bench
@@ -38,6 +39,7 @@ def test_rows_hold_what_was_scripted(tmp_path: Path) -> None:
     base, fast = result.rows
     # Chosen on other images, but on these it loses too much.
     assert (base.status, fast.status) == ("baseline", "rejected")
+    assert base.resident_p50_ms is fast.resident_p50_ms is None
     assert "more than the budget of 2.0" in fast.reason
     assert (base.accuracy, base.agreement, base.speedup) == (1.0, 1.0, None)
     assert base.latency_p50_ms == pytest.approx(10.0)
@@ -167,6 +169,26 @@ def test_throughput_is_measured_where_it_is_asked_for(tmp_path: Path) -> None:
         # A run takes as long whatever its batch.
         assert by_batch == pytest.approx({batch: batch * per_second for batch in (1, 4, 16, 64)})
     assert benched(run).rows[0].throughput == ()
+
+
+@pytest.mark.engine
+def test_what_stays_on_the_device_is_a_figure_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a provider whose device has memory of its own; the CPU with an option that takes effect stands in for one."""
+    pytest.importorskip("onnxruntime")
+    run = scripted_run(tmp_path, test=4, cpu_fp32={"provider": "cpu"})
+    from tests.device import tiny
+
+    replace_models(run, {"cpu-fp32": tiny.save(run / "a.onnx")})
+    stays = {providers.ON_DEVICE: {"binding": "device"}}
+    monkeypatch.setattr(providers, "settings", lambda provider: stays)
+    result = benched(run)
+    (on_cpu,) = result.rows
+    assert on_cpu.resident_p50_ms is not None and on_cpu.resident_p50_ms > 0
+    assert on_cpu.latency_p50_ms is not None
+    low, high = on_cpu.resident_p50_ci_ms or (0, 0)
+    assert low <= on_cpu.resident_p50_ms <= high
+    raw = json.loads((run / result.timings).read_text())
+    assert all("cpu-fp32, on the device" in launch["timed"] for launch in raw["launches"])
 
 
 def test_a_row_says_what_share_of_the_arithmetic_its_provider_does(tmp_path: Path) -> None:

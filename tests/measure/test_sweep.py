@@ -51,6 +51,22 @@ def test_what_is_tried_depends_on_the_engine_and_the_cores(tmp_path: Path) -> No
     assert {each.threads for each in tried("cpu", 6).values()} == {1, 2, 4, 6}
 
 
+def test_a_gpu_s_own_settings_are_tried_by_their_names(tmp_path: Path) -> None:
+    variant = Variant(tmp_path, "cuda", "fp32", 0, PREPROCESS, IMAGE)
+    tried = module._variants(variant, 4)
+    assert tried["TF32"].options == {"use_tf32": "1"}
+    assert {"NHWC", "CUDA graph", "heuristic search", "on the device"} <= set(tried)
+    # A graph replays into fixed buffers.
+    assert all(each.options.get("binding") for each in tried.values() if "enable_cuda_graph" in each.options)
+    assert {each.threads for each in tried.values()} == {0}
+
+
+def test_the_options_of_a_setting_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.providers, "settings", lambda provider: {"TF32": {"use_tf32": "1"}})
+    result = sweep(BenchSettings(scripted_run(tmp_path, fake_fp32={}), time_budget_s=1.0), None, Silent())
+    assert [(row.name, row.options) for row in result.rows] == [("TF32", {"use_tf32": "1"})]
+
+
 def test_the_intervals_hold_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
 

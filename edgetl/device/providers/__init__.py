@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgetl.device.cores import cores_allowed
 from edgetl.device.providers.base import ModelError, ProviderUnavailable, Session
 from edgetl.device.values import SessionSpec
 
-__all__ = ["PROVIDERS", "ModelError", "ProviderUnavailable", "Session", "load"]
+__all__ = ["ON_DEVICE", "PROVIDERS", "ModelError", "ProviderUnavailable", "Session", "load", "settings"]
 
-# Each module has one function, load(model, spec, threads) -> Session. A new provider is a file and a line here.
+# The setting that leaves images on the device, of a provider whose device has memory of its own.
+ON_DEVICE = "on the device"
+
+# Each module has a function load(model, spec, threads) -> Session, and may have SETTINGS. A new provider is a file and
+# a line here.
 PROVIDERS = {
     "cpu": "edgetl.device.providers.cpu",
     "cuda": "edgetl.device.providers.cuda",
@@ -35,3 +40,9 @@ def load(model: Path, spec: SessionSpec) -> Session:
     threads = spec.threads or cores_allowed()
     session: Session = importlib.import_module(PROVIDERS[spec.provider]).load(model, spec, threads)
     return session
+
+
+def settings(provider: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the session options of a known provider that are worth trying, by name; none where only threads are."""
+    found: Mapping[str, Mapping[str, str]] = getattr(importlib.import_module(PROVIDERS[provider]), "SETTINGS", {})
+    return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edgetl.device.providers._binding import RESIDENT, Bound, kind_of
 from edgetl.device.providers.base import (
     EngineSession,
     Logits,
@@ -40,6 +42,8 @@ class Ep:
     """An execution provider: its name at ONNX Runtime, the options it gets, and what to install to have it.
 
     ``alone`` forbids nodes on any other; ``precisions`` are those it computes in when asked, beside the model's own.
+    ``device`` is where option ``binding`` keeps a session's buffers, as ONNX Runtime calls it; ``meaning`` says in
+    sentences what an error of the engine tells of the machine, or None.
     """
 
     name: str
@@ -47,6 +51,8 @@ class Ep:
     options: Mapping[str, str]
     alone: bool = False
     precisions: tuple[str, ...] = ()
+    device: str = "cpu"
+    meaning: Callable[[str], object | None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,8 @@ def import_onnxruntime(remedy: str) -> ModuleType:
 def load(model: Path, spec: SessionSpec, threads: int, ep: Ep) -> EngineSession:
     """Return a session on ``ep``.
 
-    Options with a dot (``session.intra_op.allow_spinning``) go to the session's configuration, others to the provider.
-    Raises ProviderUnavailable and ModelError.
+    Options with a dot (``session.intra_op.allow_spinning``) go to the session's configuration, ``binding`` to
+    `_binding.Bound`, others to the provider. Raises ProviderUnavailable and ModelError.
     """
     ort = import_onnxruntime(ep.remedy)
     if ep.name not in ort.get_available_providers():
@@ -85,7 +91,8 @@ def load(model: Path, spec: SessionSpec, threads: int, ep: Ep) -> EngineSession:
         raise ProviderUnavailable(
             f"This onnxruntime {ort.__version__} was built without {ep.name} (it has {has}). {ep.remedy}"
         )
-    extra = engine_options(spec)
+    extra = dict(engine_options(spec))
+    binding = kind_of(extra.pop("binding")) if "binding" in extra else None
     # The session's pool has a thread fewer than this, since those that call it compute too: so all together are
     # ``threads``, and never fewer than there are streams.
     options = _session_options(ort, max(1, threads - streams_of(spec) + 1), batch_of(spec), ep)
@@ -96,7 +103,29 @@ def load(model: Path, spec: SessionSpec, threads: int, ep: Ep) -> EngineSession:
     placement, operators = _placement(session)
     _check_placement(session, placement, ep)
     found = _Found(placement, _elsewhere(session, ep), _precision(spec, operators, ep))
-    return _engine_session(ort, session, spec, threads, found, load_ns)
+    plain = _engine_session(ort, session, spec, threads, found, load_ns)
+    if binding is None:
+        return dataclasses.replace(plain, infer=_explained(plain.infer, ep))
+
+    def bound() -> Callable[[Pixels], Logits]:
+        return _explained(Bound(ort, session, ep.device, resident=binding == RESIDENT), ep)
+
+    return dataclasses.replace(plain, infer=bound(), another=bound)
+
+
+def _explained(infer: Callable[[Pixels], Logits], ep: Ep) -> Callable[[Pixels], Logits]:
+    """Return ``infer`` with errors that tell of the machine as ProviderUnavailable: some libraries are opened late."""
+
+    def run(pixels: Pixels) -> Logits:
+        try:
+            return infer(pixels)
+        except Exception as error:
+            known = ep.meaning(str(error))
+            if known is None:
+                raise
+            raise ProviderUnavailable(f"{ep.name} does not run here. {known}") from error
+
+    return run
 
 
 def _session_options(ort: ModuleType, threads: int, batch: int, ep: Ep) -> Any:
@@ -135,6 +164,9 @@ def _diagnosis(
     A provider whose libraries are missing is left out by ONNX Runtime with a line in its log, and what it then
     complains of is the model. So the model is tried again with fallback allowed, only to look at what runs it.
     """
+    known = ep.meaning(str(error))
+    if known is not None:
+        return ProviderUnavailable(f"{ep.name} does not start here. {known}")
     refused = ModelError(f"{ep.name} does not load the model: {sentence(error)}")
     if not ep.alone:
         return refused

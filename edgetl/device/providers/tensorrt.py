@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import importlib
+from collections.abc import Mapping
 from pathlib import Path
 
+from edgetl.device import nvidia
 from edgetl.device.providers import _ort
 from edgetl.device.providers.base import Session
-from edgetl.device.providers.cuda import preload_libraries, require_driver
+from edgetl.device.providers.cuda import of_one_graph, require_driver, require_libraries
 from edgetl.device.values import SessionSpec
 
 EP = _ort.Ep(
@@ -19,7 +19,16 @@ EP = _ort.Ep(
     options={},
     alone=True,
     precisions=("fp16", "int8", "bf16"),
+    device="cuda",
+    meaning=nvidia.of_message,
 )
+
+# Settings worth trying, by the names that reports give them.
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "CUDA graph": {"trt_cuda_graph_enable": "1", "binding": "copies"},
+    "bound copies": {"binding": "copies"},
+    "on the device": {"binding": "device"},
+}
 
 # What TensorRT must be allowed to use; it then chooses per layer.
 PRECISION_OPTIONS = {
@@ -33,12 +42,6 @@ PRECISION_OPTIONS = {
 def load(model: Path, spec: SessionSpec, threads: int) -> Session:
     """Return a session on TensorRT; the engine is built here, which takes from seconds to minutes."""
     require_driver("tensorrt")
-    preload_libraries()
-    _preload_tensorrt()
-    return _ort.load(model, spec, threads, dataclasses.replace(EP, options=PRECISION_OPTIONS.get(spec.precision, {})))
-
-
-def _preload_tensorrt() -> None:
-    """Load TensorRT from its own wheel, which no search path names either; without one it must be the system's."""
-    with contextlib.suppress(ImportError, OSError):
-        importlib.import_module("tensorrt_libs")
+    require_libraries(EP)
+    ep = dataclasses.replace(EP, options=PRECISION_OPTIONS.get(spec.precision, {}))
+    return of_one_graph(_ort.load(model, spec, threads, ep), spec, "trt_cuda_graph_enable")
