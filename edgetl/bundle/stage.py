@@ -22,6 +22,7 @@ from edgetl.artifacts import (
 from edgetl.bundle import golden, ir, program, sign
 from edgetl.bundle.card import card
 from edgetl.dataset import Dataset
+from edgetl.defaults import GOLDEN
 from edgetl.delivery import BundleResult
 from edgetl.device.bundle import archive
 from edgetl.device.bundle.manifest import Limits, Machine, Manifest
@@ -34,7 +35,6 @@ from edgetl.progress import Progress
 from edgetl.targets import Target
 
 SUFFIX = ".pyz"
-GOLDEN = 64
 STEP = "make bundle"
 # How the model came to be; what was only tried is not in it.
 _RECORDS = (FinetuneResult, ExportResult, QuantizeResult, BenchResult, CheckResult)

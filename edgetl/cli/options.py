@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from edgetl.defaults import TARGET
+
 FOLDER = click.Path(path_type=Path)
 
 run = click.option(
     "--run", type=FOLDER, help="The run to work on: a folder, or a name under runs/. [default: the last]"
 )
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout, all else to stderr.")
-target = click.option("--target", default="host", show_default=True, help="Device class: see `edgetl targets`.")
+target = click.option("--target", default=TARGET, show_default=True, help="Device class: see `edgetl targets`.")
 run_target = click.option("--target", help="Device class whose budgets hold. [default: the one quantize was given]")
 # What numpy and torch take.
 SEED = click.IntRange(0, 2**63 - 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgetl import __version__, targets
 from edgetl import run as runs
+from edgetl.defaults import CHECK_S
 from edgetl.environments.local import local_command
 from edgetl.errors import UsageError
 from edgetl.gate.sides import SUFFIX, Side, by_itself, of_run
@@ -31,7 +32,7 @@ class CheckSettings:
     images: Path | None = None
     labels: Path | None = None
     out: Path | None = None
-    time_budget_s: float = 60.0
+    time_budget_s: float = CHECK_S
     seed: int = 0
     worker: Sequence[str] = field(default_factory=local_command)
 

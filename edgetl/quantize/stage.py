@@ -11,6 +11,7 @@ from edgetl import __version__, recipes, targets
 from edgetl import run as runs
 from edgetl.artifacts import ExportResult, FinetuneResult, QuantizeResult
 from edgetl.dataset import Dataset, ImageRef, fitting_images, selection_images
+from edgetl.defaults import QUANTIZE_S
 from edgetl.device import machine
 from edgetl.environments.emulation import emulated
 from edgetl.environments.local import local_command
@@ -44,7 +45,7 @@ class QuantizeSettings:
     run: Path
     target: str = targets.HOST
     max_drop: float | None = None
-    time_budget_s: float = 120.0
+    time_budget_s: float = QUANTIZE_S
     seed: int = 0
     worker: Sequence[str] = field(default_factory=local_command)
     accept_unproven: bool = False

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from edgetl import targets
 from edgetl.artifacts import Interval, Value
 from edgetl.backbones import Backbone
+from edgetl.defaults import RANK_S
 from edgetl.environments.local import local_command
 from edgetl.measure.anchor import Model
 from edgetl.measure.statistics import Estimate, wilson
@@ -30,7 +31,7 @@ class RankSettings:
     target: str = targets.HOST
     archs: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
-    time_budget_s: float = 600.0
+    time_budget_s: float = RANK_S
     seed: int = 0
     strict: bool = False
     worker: Sequence[str] = field(default_factory=local_command)

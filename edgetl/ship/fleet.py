@@ -27,11 +27,12 @@ from typing import Annotated
 
 import pydantic
 
+from edgetl.defaults import KEEP
 from edgetl.errors import ConfigError
 from edgetl.measure.remote import PYTHON, SCHEME, Address, address
 from edgetl.settings import parse, read_toml
 
-KEEP, PARALLEL = 3, 8
+PARALLEL = 8
 WAVES = ("1", "10%", "100%")
 _SIZE = re.compile(r"([1-9]\d{0,5})(%?)")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgetl.bundle.sign import require_signed
+from edgetl.defaults import VERIFY_S
 from edgetl.delivery import VerifyResult
 from edgetl.device.bundle.archive import BundleError
 from edgetl.device.bundle.opened import Bundle
@@ -19,7 +20,6 @@ from edgetl.errors import UsageError
 from edgetl.measure.worker import Worker
 from edgetl.progress import Progress
 
-SECONDS = 3.0
 STEP = "answer golden images"
 
 
@@ -34,7 +34,7 @@ class VerifySettings:
     key: Path | None = None
     emulate: str | None = None
     worker: Sequence[str] = field(default_factory=local_command)
-    seconds: float | None = SECONDS
+    seconds: float | None = VERIFY_S
 
 
 def verify(settings: VerifySettings, progress: Progress) -> VerifyResult:

@@ -1,4 +1,4 @@
-"""Which run is the last: one that a command has trained, also where it was then interrupted or failed."""
+"""Which run is the last: one that was trained, also where it was then interrupted or failed."""
 
 from __future__ import annotations
 
