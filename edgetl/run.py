@@ -47,8 +47,12 @@ def resolve(run: Path | None) -> Path:
     for folder in (run, RUNS / run):
         if folder.is_dir():
             return folder
-    known = [path.name for path in RUNS.glob("*/")]
-    raise RunError(f"There is no run '{run}'.{nearest(str(run), known)}")
+    raise RunError(f"There is no run '{run}'.{nearest(str(run), names())}")
+
+
+def names() -> list[str]:
+    """Return the names of the runs under ``runs/``, sorted."""
+    return sorted(path.name for path in RUNS.glob("*/") if not path.name.startswith("."))
 
 
 def remember(folder: Path) -> None:

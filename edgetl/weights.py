@@ -12,7 +12,7 @@ from edgetl import backbones, classifier, run, state_dicts
 from edgetl.artifacts import FinetuneResult
 from edgetl.backbones import Backbone
 from edgetl.demo.backbone import EMBEDDED_ARCH, embedded_weights_path
-from edgetl.errors import RunError, WeightsError, nearest
+from edgetl.errors import RunError, WeightsError, nearest, nearest_path
 from edgetl.files import sha256_file
 from edgetl.progress import Progress, Silent
 from edgetl.state_dicts import mismatch, shapes
@@ -100,7 +100,7 @@ def _file(name: str, backbone: Backbone) -> Path:
             return _run(folder, backbone)
     if path.is_file():
         return path
-    hint = nearest(name, (IMAGENET, EMBEDDED, NONE))
+    hint = nearest(name, (IMAGENET, EMBEDDED, NONE, *run.names())) or nearest_path(path)
     raise WeightsError(f"There are no weights '{name}': no such file or run, and not imagenet, embedded or none.{hint}")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, external_data_helper
 
-from edgetl.errors import UsageError
+from edgetl.errors import UsageError, nearest_path
 from edgetl.files import sha256_file
 from edgetl.graph import metadata
 from edgetl.graph.image_input import INPUT
@@ -78,7 +78,7 @@ def weights(source: Source) -> onnx.ModelProto:
 
 def _read(path: Path) -> onnx.ModelProto:
     if not path.is_file():
-        raise UsageError(f"There is no model file {path}. Check its name.")
+        raise UsageError(f"There is no model file {path}.{nearest_path(path)} Check its name.")
     if path.stat().st_size > MAX_BYTES:
         raise UsageError(_too_large(path, path.stat().st_size))
     try:

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from edgetl import api
-from edgetl.cli import options, output
+from edgetl.cli import complete, options, output
 from edgetl.errors import EXIT_PASS, EXIT_UNMEASURED
 
 
@@ -32,7 +32,9 @@ Exit codes: 0 measured, 2 bad input, 3 when a provider that was asked for cannot
 @click.option("--on", help=options.ON)
 @click.option("--throughput", is_flag=True, help="Measure images a second as well, by batch size and streams.")
 @click.option("--sweep", is_flag=True, help="Time one candidate by threads, spinning and pinning instead.")
-@click.option("--candidate", help="Which one --sweep times. [default: the chosen one]")
+@click.option(
+    "--candidate", shell_complete=complete.candidate, help="Which one --sweep times. [default: the chosen one]"
+)
 @options.json
 def bench(run: Path | None, sweep: bool, candidate: str | None, as_json: bool, **given: Any) -> None:
     """Measure every candidate on every provider: latency, accuracy, memory, placement."""

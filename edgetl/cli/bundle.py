@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from edgetl import api
-from edgetl.cli import options, output
+from edgetl.cli import complete, options, output
 from edgetl.defaults import GOLDEN
 
 
@@ -22,7 +22,7 @@ Exit codes: 0 written, 2 bad input or a verdict that is fail, 3 when the model c
 """
 )
 @options.run
-@click.option("--candidate", help="Which one to bundle. [default: the chosen one]")
+@click.option("--candidate", shell_complete=complete.candidate, help="Which one to bundle. [default: the chosen one]")
 @click.option("--out", type=options.FOLDER, help="The file to write. [default: NAME-TARGET.pyz in the run's folder]")
 @click.option("--key", type=options.FOLDER, help="Sign with this private key (PEM, EC P-256).")
 @click.option(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from edgetl import api
-from edgetl.cli import options, output
+from edgetl.cli import complete, options, output
 from edgetl.cli.sections import SectionedCommand, option
 from edgetl.defaults import CHECK_S
 from edgetl.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
@@ -30,12 +30,17 @@ Examples:
 Exit codes: 0 pass, 1 fail, 2 bad input, 3 could not measure, 4 inconclusive
 """,
 )
-@option(COMPARED, "--baseline", help=f"{SIDE} [default: the run's fp32 model]")
-@option(COMPARED, "--candidate", help=f"{SIDE} [default: the chosen one]")
+@option(COMPARED, "--baseline", shell_complete=complete.side, help=f"{SIDE} [default: the run's fp32 model]")
+@option(COMPARED, "--candidate", shell_complete=complete.side, help=f"{SIDE} [default: the chosen one]")
 @option(COMPARED, "--images", type=options.FOLDER, help="Judge on these: a folder or manifest. [default: the run's]")
 @option(COMPARED, "--labels", type=options.FOLDER, help="CSV of file and label for --images.")
 @options.run
-@option(JUDGED, "--target", help="Device class whose budgets hold. [default: the one quantize was given]")
+@option(
+    JUDGED,
+    "--target",
+    shell_complete=complete.target,
+    help="Device class whose budgets hold. [default: the one quantize was given]",
+)
 @option(JUDGED, "--time-budget", help=f"Stop timing after this long, such as 90s or 5m. [default: {CHECK_S:.0f}s]")
 @option(JUDGED, "--on", help=options.ON)
 @option(REPORTS, "--out", type=options.FOLDER, help="Keep check.json there. [default: the run, or runs/check-NAME]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 # How long a pipe hears nothing of work that goes on.
 SILENCE_S = 20.0
+
+
+def colour() -> bool | None:
+    """Return False where the user or the terminal wants no colour; None leaves it to whether there is a terminal."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
 def show(value: Mapping[str, Any], as_json: bool, render: Callable[[], RenderableType]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from edgetl import api
-from edgetl.cli import options, output
+from edgetl.cli import complete, options, output
 from edgetl.cli.sections import SectionedCommand, option
 from edgetl.defaults import QUANTIZE_S
 
@@ -38,7 +38,12 @@ Examples:
 @option(SEARCH, "--on", help=options.ON)
 @option(SEARCH, "--accept-unproven", is_flag=True, help="Also choose what too few images neither prove nor refute.")
 @option(SEARCH, "--explain", is_flag=True, help="Do not search: show the chosen candidate node by node.")
-@option(SEARCH, "--candidate", help="Which candidate --explain shows. [default: the chosen one, or the best int8 one]")
+@option(
+    SEARCH,
+    "--candidate",
+    shell_complete=complete.candidate,
+    help="Which candidate --explain shows. [default: the chosen one, or the best int8 one]",
+)
 @option(FOREIGN, "--calibration", type=DATA_FILE, help="Its images: a folder, class folders or a CSV/JSONL manifest.")
 @option(
     FOREIGN, "--labels", type=DATA_FILE, help="CSV of file and label (index or name). Without: agreement with fp32."

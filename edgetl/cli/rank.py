@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from edgetl import api
-from edgetl.cli import options, output
+from edgetl.cli import complete, options, output
 from edgetl.defaults import RANK_S
 from edgetl.errors import EXIT_PASS
 
@@ -31,7 +31,13 @@ Exit codes: 0 ranked, 2 bad input, 3 nothing could be measured, 130 interrupted
 )
 @options.data
 @options.target
-@click.option("--arch", "archs", multiple=True, help="Backbone to try (repeatable). [default: all of `edgetl models`]")
+@click.option(
+    "--arch",
+    "archs",
+    multiple=True,
+    shell_complete=complete.backbone,
+    help="Backbone to try (repeatable). [default: all of `edgetl models`]",
+)
 @click.option(
     "--weights",
     multiple=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgetl.api.training import CHOICES
+from edgetl.cli import complete
 from edgetl.cli.options import SEED
 from edgetl.cli.sections import option, options
 from edgetl.defaults import ADAPT_METHOD, ARCH, HEAD, STRATEGY
@@ -25,10 +26,18 @@ training_options = options(
             help="Folder of class folders, or a CSV/JSONL manifest. [default: the embedded demo images]",
         ),
         option(DATA, "--strict", is_flag=True, help="Refuse unusable images instead of skipping them."),
-        option(MODEL, "--arch", default=ARCH, show_default=True, help="Backbone: see `edgetl models`."),
+        option(
+            MODEL,
+            "--arch",
+            default=ARCH,
+            show_default=True,
+            shell_complete=complete.backbone,
+            help="Backbone: see `edgetl models`.",
+        ),
         option(
             MODEL,
             "--weights",
+            shell_complete=complete.weights,
             help="Source weights: imagenet, embedded, none, a file or an earlier run. "
             "[default: imagenet; embedded for the demo images; none for scratch]",
         ),
@@ -42,7 +51,7 @@ training_options = options(
         option(
             TRAINING,
             "--strategy",
-            type=click.Choice(CHOICES["strategy"]),
+            type=complete.Choice(CHOICES["strategy"]),
             default=STRATEGY,
             show_default=True,
             help="probe: the head alone, on cached features. finetune: then the last stages. full: then all of them. "
@@ -74,13 +83,13 @@ training_options = options(
         option(
             TRAINING,
             "--batchnorm",
-            type=click.Choice(CHOICES["batchnorm"]),
+            type=complete.Choice(CHOICES["batchnorm"]),
             help="Statistics of BatchNorm in thawed stages. [default: frozen; train for scratch]",
         ),
         option(
             TRAINING,
             "--class-weights",
-            type=click.Choice(CHOICES["class_weights"]),
+            type=complete.Choice(CHOICES["class_weights"]),
             default="none",
             show_default=True,
             help="balanced: rare classes count as much as frequent ones.",
@@ -94,7 +103,7 @@ training_options = options(
             show_default=True,
             help="Share of each label that is spread over all classes.",
         ),
-        option(TRAINING, "--augment", type=click.Choice(CHOICES["augment"]), help="How training images are varied."),
+        option(TRAINING, "--augment", type=complete.Choice(CHOICES["augment"]), help="How training images are varied."),
         option(
             TRAINING,
             "--views",
@@ -135,7 +144,7 @@ training_options = options(
         option(
             ADAPTATION,
             "--adapt-method",
-            type=click.Choice(CHOICES["adapt_method"]),
+            type=complete.Choice(CHOICES["adapt_method"]),
             default=ADAPT_METHOD,
             show_default=True,
             help="How to adapt.",

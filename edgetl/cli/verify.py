@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from edgetl import api
-from edgetl.cli import options, output
+from edgetl.cli import complete, options, output
 from edgetl.defaults import VERIFY_S
 from edgetl.errors import EXIT_FAIL, EXIT_PASS
 
@@ -26,7 +26,12 @@ Exit codes: 0 ok, 1 not ok, 2 bad input, 3 when the model cannot run there
 )
 @click.argument("bundle", type=options.FOLDER)
 @click.option("--key", type=options.FOLDER, help="Refuse what was not signed with this public key's private one (PEM).")
-@click.option("--emulate", metavar="CPU", help="Run under emulation: avx2, arm64 or a target's name. Nothing is timed.")
+@click.option(
+    "--emulate",
+    metavar="CPU",
+    shell_complete=complete.processor,
+    help="Run under emulation: avx2, arm64 or a target's name. Nothing is timed.",
+)
 @click.option("--on", help=options.ON)
 @click.option("--no-timing", is_flag=True, help="Check answers only.")
 @options.json

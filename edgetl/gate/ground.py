@@ -11,7 +11,7 @@ from edgetl import __version__, targets
 from edgetl import run as runs
 from edgetl.defaults import CHECK_S
 from edgetl.environments.local import local_command
-from edgetl.errors import UsageError
+from edgetl.errors import UsageError, nearest
 from edgetl.gate.sides import SUFFIX, Side, by_itself, of_run
 from edgetl.targets import Target
 
@@ -84,5 +84,6 @@ def _named(wanted: str | None, role: str, provider: str) -> Side:
         raise UsageError("Without a run, name both sides: --baseline OLD --candidate NEW.")
     found = by_itself(wanted, provider)
     if found is None:
-        raise UsageError(f"There is no {role} '{wanted}': no run, no bundle and no {SUFFIX} file.")
+        hint = nearest(wanted, runs.names())
+        raise UsageError(f"There is no {role} '{wanted}': no run, no bundle and no {SUFFIX} file.{hint}")
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgetl.device.bundle.archive import BundleError
 from edgetl.device.bundle.manifest import Manifest
 from edgetl.device.bundle.opened import Bundle
-from edgetl.errors import UsageError
+from edgetl.errors import UsageError, nearest_path
 from edgetl.files import sha256_file
 
 
@@ -25,6 +25,8 @@ class Parcel:
 
 def parcel(path: Path) -> Parcel:
     """Return the bundle in ``path``; raises UsageError for a file that is none, or not whole."""
+    if not path.exists():
+        raise UsageError(f"There is no bundle {path}.{nearest_path(path)} Make one with `edgetl bundle`.")
     try:
         with Bundle(path) as bundle:
             return Parcel(path, sha256_file(path), path.stat().st_size, bundle.version, bundle.manifest)

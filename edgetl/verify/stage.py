@@ -16,7 +16,7 @@ from edgetl.device.bundle.verification import verify as run_verification
 from edgetl.environments import worker_for
 from edgetl.environments.emulation import emulated
 from edgetl.environments.local import local_command
-from edgetl.errors import UsageError
+from edgetl.errors import UsageError, nearest_path
 from edgetl.measure.worker import Worker
 from edgetl.progress import Progress
 
@@ -43,7 +43,9 @@ def verify(settings: VerifySettings, progress: Progress) -> VerifyResult:
     Raises UsageError where there is no such file or key, WorkerError where the model cannot run.
     """
     if not settings.bundle.is_file():
-        raise UsageError(f"There is no bundle {settings.bundle}. Make one with `edgetl bundle`.")
+        raise UsageError(
+            f"There is no bundle {settings.bundle}.{nearest_path(settings.bundle)} Make one with `edgetl bundle`."
+        )
     try:
         with Bundle(settings.bundle) as bundle:
             if settings.key is not None:

@@ -37,9 +37,9 @@ class Said:
 
     @property
     def error(self) -> str:
-        """Return the sentence of an error, which is the last line of stderr and alone of its kind."""
+        """Return the sentence of an error, which is alone of its kind and the last line of stderr but for the page."""
         assert "Traceback" not in self.err, self.err
-        *_, last = self.err.strip().splitlines()
+        *_, last = [each for each in self.err.strip().splitlines() if not each.startswith("See docs/")]
         assert last.startswith("Error: "), self.err
         assert self.err.count("Error: ") == 1, self.err
         assert last.endswith((".", "?", ")")), last
