@@ -69,7 +69,9 @@ def _rendered(result: Scaffold, asked: Wanted) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    from edgetl.report.lines import following
+
     written = [Text(f"wrote {path}") for path in result.written]
     kept = [Text(f"kept {path}, which was already there") for path in result.kept]
-    following = NEXT[asked.ci] if asked.ci else "edgetl run" if asked.data else "edgetl run --data photos/"
-    return Group(*written, *kept, Text(f"next: {following}", style="dim"))
+    further = NEXT[asked.ci] if asked.ci else "edgetl run" if asked.data else "edgetl run --data photos/"
+    return Group(*written, *kept, following(further))

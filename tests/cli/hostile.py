@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +76,24 @@ def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None 
     process = start(*arguments, env=env, cwd=cwd)
     out, err = process.communicate(timeout=300)
     return Said(process.returncode, out, err)
+
+
+def at_terminal(*arguments: str, columns: int = 80, env: Mapping[str, str] | None = None) -> str:
+    """Return what a command shows on a terminal of its own that is so wide."""
+    process, terminal = pty.fork()
+    if process == 0:
+        # Here, before anything asks for it.
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+        os.execve(COMMAND[0], [*COMMAND, *arguments], {**plain, "TERM": "xterm-256color", **(env or {})})
+    shown = b""
+    # Linux ends the reading side of a terminal that all have left with an error.
+    with contextlib.suppress(OSError):
+        while read := os.read(terminal, 65_536):
+            shown += read
+    os.close(terminal)
+    os.waitpid(process, 0)
+    return shown.decode().replace("\r\n", "\n")
 
 
 def photos(root: Path, per_class: int = 9, seed: int = 0) -> Path:
