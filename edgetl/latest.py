@@ -10,7 +10,7 @@ from pathlib import Path
 @contextlib.contextmanager
 def remembering(run: Path) -> Iterator[None]:
     """Make ``run`` the last run when the block ends well, or after it left another training there."""
-    from edgetl import run as runs
+    from edgetl import runs
     from edgetl.training.distributed import told
 
     before = _written(run)

@@ -15,7 +15,7 @@ from edgetl.errors import UsageError, nearest_path
 from edgetl.files import sha256_file
 from edgetl.graph import metadata
 from edgetl.graph.image_input import INPUT
-from edgetl.run import digest
+from edgetl.runs import digest
 
 # A protobuf message holds at most 2 GiB, and the run's model file is one message.
 MAX_BYTES = 2**31 - 1

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edgetl.adopt.stage import Triple
     from edgetl.artifacts import ExportResult, QuantizeResult
     from edgetl.progress import Progress
-    from edgetl.quantize.explain.values import Explanation
+    from edgetl.quantization.explain.values import Explanation
 
 
 def export(run: Place | None = None, *, calibrated: bool = False, progress: Progress | None = None) -> ExportResult:
@@ -22,9 +22,9 @@ def export(run: Place | None = None, *, calibrated: bool = False, progress: Prog
     ``calibrated`` divides the logits by the temperature that `finetune` fitted. Raises ExportError where the logits
     differ, RunError for a run without a classifier.
     """
-    from edgetl import run as runs
-    from edgetl.export import ExportSettings
-    from edgetl.export import export as stage
+    from edgetl import runs
+    from edgetl.exporting import ExportSettings
+    from edgetl.exporting import export as stage
 
     folder = run_folder(run)
     with watched(progress) as watching:
@@ -58,10 +58,10 @@ def quantize(
     ``calibration`` then names images for it, ``labels`` a CSV of file and label, and the rest how it sees images.
     Raises UsageError for bad input, RunError for a run that was not exported.
     """
-    from edgetl import run as runs
+    from edgetl import runs
     from edgetl.quantities import fraction, seconds
-    from edgetl.quantize.stage import QuantizeSettings
-    from edgetl.quantize.stage import quantize as stage
+    from edgetl.quantization.stage import QuantizeSettings
+    from edgetl.quantization.stage import quantize as stage
 
     own = _sight(labels, mean, std, resize, crop, interpolation)
     with watched(progress) as watching:
@@ -97,8 +97,8 @@ def explain(
 
     The model and its images are named as for `quantize`. Raises UsageError where the candidate has no int8 ONNX graph.
     """
-    from edgetl import run as runs
-    from edgetl.quantize.explain import explain as stage
+    from edgetl import runs
+    from edgetl.quantization.explain import explain as stage
 
     own = _sight(labels, mean, std, resize, crop, interpolation)
     with watched(progress) as watching:
@@ -125,7 +125,7 @@ def _folder(
     model: Place | None, run: Place | None, calibration: Place | None, own: dict[str, Any], progress: Progress
 ) -> Path:
     """Return the folder of the run to work on; that of a model from elsewhere is made."""
-    from edgetl import run as runs
+    from edgetl import runs
     from edgetl.errors import UsageError
 
     images, file = path(calibration), path(model)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgetl.delivery import BundleResult, ShipResult, VerifyResult
     from edgetl.progress import Progress
-    from edgetl.ship.fleet import Fleet
+    from edgetl.shipping.fleet import Fleet
 
 
 def bundle(
@@ -33,9 +33,9 @@ def bundle(
     model runs to answer them; ``force`` bundles also what a verdict failed. Raises RunError for such a verdict,
     UsageError for an unknown candidate, MeasureError where it cannot run.
     """
-    from edgetl import run as runs
-    from edgetl.bundle.stage import BundleSettings
-    from edgetl.bundle.stage import bundle as stage
+    from edgetl import runs
+    from edgetl.bundling.stage import BundleSettings
+    from edgetl.bundling.stage import bundle as stage
 
     folder = run_folder(run)
     settings = BundleSettings(
@@ -71,8 +71,8 @@ def verify(
     from pathlib import Path
 
     from edgetl.errors import UsageError
-    from edgetl.verify.stage import VerifySettings
-    from edgetl.verify.stage import verify as stage
+    from edgetl.verification.stage import VerifySettings
+    from edgetl.verification.stage import verify as stage
 
     if on is not None and emulate is not None:
         raise UsageError("--on names a real machine and --emulate a pretended one: leave one of them out.")
@@ -102,9 +102,9 @@ def ship(
     from pathlib import Path
 
     from edgetl.errors import UsageError
-    from edgetl.ship.device import Order
-    from edgetl.ship.parcel import parcel
-    from edgetl.ship.stage import ship as stage
+    from edgetl.shipping.device import Order
+    from edgetl.shipping.parcel import parcel
+    from edgetl.shipping.stage import ship as stage
 
     if (bundle is None) != rollback:
         raise UsageError("Name the bundle to ship, as `edgetl bundle` wrote it, or roll back without one.")
@@ -119,7 +119,7 @@ def _fleet(devices: tuple[str, ...], file: Path | None, keep: int | None, python
 
     from edgetl.errors import UsageError
     from edgetl.measure.remote import PYTHON
-    from edgetl.ship import fleet as fleets
+    from edgetl.shipping import fleet as fleets
 
     if bool(devices) == bool(file):
         raise UsageError("Name devices either by addresses (ssh://user@host/path) or by --fleet FILE.")

@@ -26,7 +26,7 @@ def path(place: Place | None) -> Path | None:
 
 def run_folder(run: Place | None) -> Path:
     """Return the folder of a run: a path, a name under ``runs/``, or the last one; raises RunError."""
-    from edgetl import run as runs
+    from edgetl import runs
 
     return runs.resolve(path(run))
 

@@ -28,7 +28,7 @@ def bench(
     ``providers`` of () are those that the target lists, ``target`` of None the one that `quantize` was given; ``on`` is
     where to measure. A provider that cannot run here is a row that says why. Raises MeasureError when none can.
     """
-    from edgetl import run as runs
+    from edgetl import runs
     from edgetl.measure.bench import BenchSettings
     from edgetl.measure.bench import bench as stage
     from edgetl.quantities import seconds
@@ -93,7 +93,7 @@ def check(
     fp32 model. Two files or runs need no ``run``. ``images`` judge in place of the run's. Raises WorkerError where one
     side cannot run here, UsageError and RunError for bad input.
     """
-    from edgetl import run as runs
+    from edgetl import runs
     from edgetl.gate.sides import stands_alone
     from edgetl.gate.stage import CheckSettings
     from edgetl.gate.stage import check as stage

@@ -12,7 +12,7 @@ from edgetl.defaults import RANK_S, TARGET
 if TYPE_CHECKING:
     from edgetl.artifacts import FinetuneResult
     from edgetl.progress import Progress
-    from edgetl.rank.values import RankResult
+    from edgetl.ranking.values import RankResult
 
 
 def finetune(
@@ -57,8 +57,8 @@ def rank(
     be measured.
     """
     from edgetl.quantities import seconds
-    from edgetl.rank.stage import rank as stage
-    from edgetl.rank.values import RankSettings
+    from edgetl.ranking.stage import rank as stage
+    from edgetl.ranking.values import RankSettings
 
     asked = RankSettings(
         data=path(data),

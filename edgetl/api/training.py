@@ -67,8 +67,7 @@ def settings(data: Place | None, out: Place | None, training: Training) -> Finet
     import os
     from dataclasses import fields
 
-    from edgetl import quantities
-    from edgetl import run as runs
+    from edgetl import quantities, runs
     from edgetl.training.hyper import Hyper
     from edgetl.training.settings import FinetuneSettings
 

@@ -51,7 +51,7 @@ def _settings(tuning: FinetuneSettings, target: str, providers: tuple[str, ...],
     from edgetl.gate.stage import CheckSettings
     from edgetl.measure.bench import BenchSettings
     from edgetl.pipeline import RunSettings
-    from edgetl.quantize.stage import QuantizeSettings
+    from edgetl.quantization.stage import QuantizeSettings
 
     folder, scale = tuning.run, 1.0
     if tuning.time_budget_s is not None:

@@ -31,7 +31,7 @@ def _targets() -> list[str]:
 def _runs() -> list[str]:
     from pathlib import Path
 
-    # That of the run folder: `edgetl.run` is not loaded for it.
+    # That of the run folder: `edgetl.runs` is not loaded for it.
     return sorted(path.name for path in Path("runs").glob("*/") if not path.name.startswith("."))
 
 

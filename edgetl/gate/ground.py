@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgetl import __version__, targets
-from edgetl import run as runs
+from edgetl import __version__, runs, targets
 from edgetl.defaults import CHECK_S
 from edgetl.environments.local import local_command
 from edgetl.errors import UsageError, nearest

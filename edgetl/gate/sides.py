@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgetl import run as runs
+from edgetl import runs
 from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
 from edgetl.dataset import Dataset
 from edgetl.device.bundle.archive import BundleError

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgetl import __version__, targets
-from edgetl import run as runs
+from edgetl import __version__, runs, targets
 from edgetl.artifacts import BenchResult, Candidate, QuantizeResult, Row
 from edgetl.dataset import Dataset, judging_images
 from edgetl.defaults import BENCH_S

@@ -19,8 +19,8 @@ from edgetl.artifacts import (
     Value,
 )
 from edgetl.delivery import BundleResult, ShipResult, VerifyResult
-from edgetl.quantize.explain.values import Explanation
-from edgetl.rank.values import RankResult
+from edgetl.quantization.explain.values import Explanation
+from edgetl.ranking.values import RankResult
 from edgetl.report import explanation, rank, shipping, sweep, terminal
 
 WIDTH = 120

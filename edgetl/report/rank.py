@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edgetl.rank.values import RankResult, RankRow
+from edgetl.ranking.values import RankResult, RankRow
 from edgetl.report.fitting import Column, FittingTable
 from edgetl.report.lines import following
 

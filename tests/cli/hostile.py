@@ -103,7 +103,7 @@ def photos(root: Path, per_class: int = 9, seed: int = 0) -> Path:
 
 def small_run(root: Path) -> Path:
     """Make ``root/runs/small``, the last run there: a random SqueezeNet with a head, as `edgetl finetune` leaves it."""
-    from edgetl.run import remember
+    from edgetl.runs import remember
     from edgetl.training.finetune import FinetuneSettings, finetune
 
     folder = Path("runs") / "small"

@@ -136,7 +136,7 @@ def test_an_unexpected_failure_shows_no_traceback_but_debug_does(monkeypatch: py
     def fail(run: Path | None) -> Path:
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("edgetl.run.resolve", fail)
+    monkeypatch.setattr("edgetl.runs.resolve", fail)
     code, _, err = invoke("export")
     assert code == 3
     assert "surprise" in err
@@ -148,7 +148,7 @@ def test_ctrl_c_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(run: Path | None) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgetl.run.resolve", interrupt)
+    monkeypatch.setattr("edgetl.runs.resolve", interrupt)
     code, _, err = invoke("export")
     assert code == 130
     assert "Interrupted" in err
@@ -158,7 +158,7 @@ def test_a_stage_that_knows_how_to_go_on_has_the_last_word(monkeypatch: pytest.M
     def interrupt(run: Path | None) -> Path:
         raise Interruption("Interrupted. Go on with --resume.")
 
-    monkeypatch.setattr("edgetl.run.resolve", interrupt)
+    monkeypatch.setattr("edgetl.runs.resolve", interrupt)
     code, out, err = invoke("export", "--json")
     assert code == 130
     assert err == "Error: Interrupted. Go on with --resume.\n"
