@@ -20,7 +20,7 @@ from edgetl.dataset import judging_images
 from edgetl.demo.surface import cached_demo_set
 from edgetl.device.values import Preprocess
 from edgetl.environments.local import local_command
-from edgetl.export import ExportSettings, export
+from edgetl.exporting import ExportSettings, export
 from edgetl.files import cache_dir
 from edgetl.measure.accuracy import predictions
 from edgetl.measure.loading import load

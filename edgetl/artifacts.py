@@ -33,6 +33,12 @@ class Value(pydantic.BaseModel):
     # An interval may be open; JSON has no number for that.
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows of a stage's result: what its command prints. None is the usual text."""
+        from edgetl.report.notebook import html
+
+        return html(self)
+
 
 def _now() -> str:
     """Return the time, UTC, as ISO 8601 to the second."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 EXIT_PASS = 0
 EXIT_FAIL = 1
@@ -24,11 +25,16 @@ EXIT_USAGE = 2
 EXIT_UNMEASURED = 3
 EXIT_INCONCLUSIVE = 4
 
+# Relative to the checkout.
+PAGE = "docs/troubleshooting.md"
+
 
 class EdgetlError(Exception):
     """Base of all errors whose message is meant for the user: one sentence, then what to do."""
 
     exit_code: int = EXIT_UNMEASURED
+    # The page of the project's docs, and the place in it, that helps on; empty where the sentence says all.
+    docs: str = ""
 
 
 class UsageError(EdgetlError):
@@ -40,25 +46,37 @@ class UsageError(EdgetlError):
 class DataError(UsageError):
     """The images cannot be used."""
 
+    docs = f"{PAGE}#images"
+
 
 class WeightsError(UsageError):
     """The source weights cannot be used."""
+
+    docs = f"{PAGE}#weights"
 
 
 class ConfigError(UsageError):
     """A settings, target or recipe file cannot be used."""
 
+    docs = f"{PAGE}#settings"
+
 
 class RunError(UsageError):
     """A run folder or one of its artifacts cannot be used."""
+
+    docs = f"{PAGE}#runs"
 
 
 class MeasureError(EdgetlError):
     """A measurement could not be made."""
 
+    docs = f"{PAGE}#measuring"
+
 
 class WorkerError(MeasureError):
     """A worker process failed; ``kind`` names the remote error class, ``said`` what a dead one last wrote to stderr."""
+
+    docs = f"{PAGE}#devices"
 
     def __init__(self, message: str, *, kind: str = "WorkerError", said: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -69,6 +87,8 @@ class WorkerError(MeasureError):
 class ExportError(EdgetlError):
     """The exported graph does not compute what the trained classifier computes."""
 
+    docs = f"{PAGE}#export"
+
 
 class Interruption(KeyboardInterrupt):
     """Ctrl-C in a stage that knows what it leaves; the message tells the user how to go on from there."""
@@ -76,5 +96,21 @@ class Interruption(KeyboardInterrupt):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest known name, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return _offer(_closest(name, known))
+
+
+def nearest_path(path: Path) -> str:
+    """Return ``" Did you mean 'x'?"`` for what lies in the same folder under nearly that name, or an empty string."""
+    try:
+        beside = [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]
+    except OSError:
+        return ""
+    return _offer([str(path.parent / name) for name in _closest(path.name, beside)])
+
+
+def _closest(name: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+
+
+def _offer(close: Sequence[str]) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""

@@ -69,7 +69,8 @@ def parse(text: str) -> Head:
         layers = tuple(_layer(part) for part in before)
         match = _LAST.fullmatch(last)
         if not match:
-            raise ValueError(f"it ends with '{last}' and not with linear or, for example, mlp:256.")
+            hint = nearest(last.partition(":")[0], ("linear", "mlp"))
+            raise ValueError(f"it ends with '{last}' and not with linear or, for example, mlp:256.{hint}")
         hidden = tuple(map(_size, match["hidden"].split(","))) if match["hidden"] else ()
         return Head(hidden, _share(match["dropout"] or "0"), layers)
     except ValueError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgetl.artifacts import Artifact, BenchResult, CheckResult, Interval, Outcome, Value
-from edgetl.errors import RunError, UsageError
+from edgetl.errors import RunError, UsageError, nearest_path
 from edgetl.targets import short_name
 
 _KINDS: Mapping[str, type[CheckResult] | type[BenchResult]] = {kind.FILE: kind for kind in (CheckResult, BenchResult)}
@@ -83,7 +83,9 @@ def history(folder: Path) -> History:
     another.
     """
     if not folder.is_dir():
-        raise UsageError(f"There is no folder {folder}. Name one that results are stored in, such as runs/.")
+        raise UsageError(
+            f"There is no folder {folder}.{nearest_path(folder)} Name one that results are stored in, such as runs/."
+        )
     machines: dict[str, Machine] = {}
     points: dict[_Key, list[Point]] = {}
     remarks: list[str] = []

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from edgetl import backbones, targets
-from edgetl import export as exports
-from edgetl import run as runs
+from edgetl import backbones, runs, targets
+from edgetl import exporting as exports
 from edgetl.artifacts import Artifact, BenchResult, CheckResult, RunResult
 from edgetl.errors import RunError, UsageError
-from edgetl.export import ExportSettings
+from edgetl.exporting import ExportSettings
 from edgetl.gate import stage as checks
 from edgetl.gate.stage import CheckSettings
 from edgetl.measure import bench as benches
 from edgetl.measure import lineup
 from edgetl.measure.bench import BenchSettings
 from edgetl.progress import Progress
-from edgetl.quantize import stage as quantization
-from edgetl.quantize.stage import QuantizeSettings
+from edgetl.quantization import stage as quantization
+from edgetl.quantization.stage import QuantizeSettings
 from edgetl.training import finetune as tuning
 from edgetl.training.distributed import told
 from edgetl.training.settings import FinetuneSettings

@@ -75,7 +75,7 @@ def edgetl_check(tmp_path_factory: pytest.TempPathFactory) -> Check:
         labels: str | Path | None = None,
         seed: int = 0,
     ) -> CheckResult:
-        from edgetl import run as runs
+        from edgetl import runs
         from edgetl.gate.stage import CheckSettings
         from edgetl.gate.stage import check as stage
         from edgetl.progress import Silent

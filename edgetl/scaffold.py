@@ -8,7 +8,8 @@ from pathlib import Path
 from string import Template
 from typing import Literal
 
-from edgetl import targets
+from edgetl import backbones, targets
+from edgetl.defaults import ARCH
 from edgetl.errors import UsageError
 from edgetl.files import write_text
 
@@ -23,6 +24,21 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What the files shall say: the images, the device class, the backbone, and whose CI runs the job; None is open."""
+
+    data: str | None = None
+    target: str | None = None
+    arch: str | None = None
+    ci: CI | None = None
+
+    @property
+    def job_alone(self) -> bool:
+        """Whether nothing is said of the settings, and a job is asked for."""
+        return self.ci is not None and self.data is self.target is self.arch is None
+
+
+@dataclass(frozen=True)
 class Scaffold:
     """What was ``written``, and what was there and ``kept``; relative to the folder."""
 
@@ -30,30 +46,41 @@ class Scaffold:
     kept: tuple[Path, ...]
 
 
-def scaffold(folder: Path, *, ci: CI | None, target: str | None, force: bool) -> Scaffold:
-    """Write the settings file, and with ``ci`` its job, into ``folder``.
+def scaffold(folder: Path, wanted: Wanted, *, force: bool) -> Scaffold:
+    """Write the settings file, and where one is wanted a CI job, into ``folder``.
 
     A file that is there is replaced only with ``force``: raises UsageError for one, before any is written. Settings
-    that are there are kept where a job alone is asked for. Raises ConfigError for an unknown target.
+    that are there are kept where a job alone is asked for. Raises ConfigError for an unknown target, UsageError for an
+    unknown backbone.
     """
-    if target is not None and target != targets.HOST:
-        targets.load(target)
-    kept = (SETTINGS,) if ci and target is None and not force and _is_there(folder / SETTINGS) else ()
-    texts = {SETTINGS: settings(target), **({WORKFLOWS[ci]: workflow(ci)} if ci else {})}
-    wanted = {path: text for path, text in texts.items() if path not in kept}
-    for path in wanted:
+    if wanted.target is not None and wanted.target != targets.HOST:
+        targets.load(wanted.target)
+    if wanted.arch is not None:
+        backbones.backbone(wanted.arch)
+    kept = (SETTINGS,) if wanted.job_alone and not force and _is_there(folder / SETTINGS) else ()
+    texts = {SETTINGS: settings(wanted), **({WORKFLOWS[wanted.ci]: workflow(wanted.ci)} if wanted.ci else {})}
+    new = {path: text for path, text in texts.items() if path not in kept}
+    for path in new:
         if not force and _is_there(folder / path):
             raise UsageError(f"{path} is already there. Add --force to replace it.")
-    for path, text in wanted.items():
+    for path, text in new.items():
         _write(folder / path, text)
-    return Scaffold(tuple(wanted), kept)
+    return Scaffold(tuple(new), kept)
 
 
-def settings(target: str | None) -> str:
-    """Return the text of ``edgetl.toml``, in which all but ``target`` is a comment."""
+def settings(wanted: Wanted) -> str:
+    """Return the text of ``edgetl.toml``, in which all that is not ``wanted`` is a comment."""
+    lines = {
+        "data": _line("data", wanted.data, "photos/"),
+        "target": _line("target", wanted.target, targets.HOST),
+        "arch": _line("arch", wanted.arch, ARCH),
+    }
+    return Template(_template(SETTINGS.name)).substitute(lines)
+
+
+def _line(key: str, value: str | None, example: str) -> str:
     # A string of JSON is one of TOML.
-    line = f'# target = "{targets.HOST}"' if target is None else f"target = {json.dumps(target, ensure_ascii=False)}"
-    return Template(_template(SETTINGS.name)).substitute(target=line)
+    return f"# {key} = {json.dumps(example)}" if value is None else f"{key} = {json.dumps(value, ensure_ascii=False)}"
 
 
 def workflow(ci: CI) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from edgetl.errors import ConfigError, nearest
+from edgetl.errors import ConfigError, nearest, nearest_path
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
@@ -18,7 +18,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"There is no file {path}.") from None
+        raise ConfigError(f"There is no file {path}.{nearest_path(path)}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
 

@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from edgetl import recipes
+from edgetl.defaults import TARGET
 from edgetl.errors import ConfigError, nearest
 from edgetl.files import data_dir
 from edgetl.settings import parse, read_toml
 
-HOST = "host"
+HOST = TARGET
 # What systems call the architectures that the target files name.
 _ARCHITECTURES = {"aarch64": "arm64", "AMD64": "x86_64"}
 # int8+bf16: what an int8 model leaves in float is computed in bf16.

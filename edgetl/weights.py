@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgetl import backbones, classifier, run, state_dicts
+from edgetl import backbones, classifier, runs, state_dicts
 from edgetl.artifacts import FinetuneResult
 from edgetl.backbones import Backbone
 from edgetl.demo.backbone import EMBEDDED_ARCH, embedded_weights_path
-from edgetl.errors import RunError, WeightsError, nearest
+from edgetl.errors import RunError, WeightsError, nearest, nearest_path
 from edgetl.files import sha256_file
 from edgetl.progress import Progress, Silent
 from edgetl.state_dicts import mismatch, shapes
@@ -95,17 +95,17 @@ def _file(name: str, backbone: Backbone) -> Path:
             )
         return embedded_weights_path()
     path = Path(name).expanduser()
-    for folder in (path, run.RUNS / name):
+    for folder in (path, runs.RUNS / name):
         if (folder / FinetuneResult.FILE).is_file():
             return _run(folder, backbone)
     if path.is_file():
         return path
-    hint = nearest(name, (IMAGENET, EMBEDDED, NONE))
+    hint = nearest(name, (IMAGENET, EMBEDDED, NONE, *runs.names())) or nearest_path(path)
     raise WeightsError(f"There are no weights '{name}': no such file or run, and not imagenet, embedded or none.{hint}")
 
 
 def _run(folder: Path, backbone: Backbone) -> Path:
-    result = run.finetuned(folder)
+    result = runs.finetuned(folder)
     if result.arch != backbone.name:
         raise WeightsError(
             f"The run {folder} trained a {result.arch}, not a {backbone.name}: choose --arch {result.arch}."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edgetl.bundle import program
+from edgetl.bundling import program
 from edgetl.device.bundle import archive
 from edgetl.device.bundle.manifest import Golden, Limits, Machine, Manifest
 from edgetl.device.bundle.opened import MANIFEST, MODELS, SUMS, sums_text

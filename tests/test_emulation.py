@@ -28,12 +28,12 @@ from edgetl.environments.local import local_command
 from edgetl.errors import EdgetlError, UsageError
 from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
-from edgetl.quantize import stage
-from edgetl.quantize.search.contest import Contest, Ground
-from edgetl.quantize.search.trial import Trial
+from edgetl.quantization import stage
+from edgetl.quantization.search.contest import Contest, Ground
+from edgetl.quantization.search.trial import Trial
 from edgetl.targets import TargetCandidate
 from tests.bundles import contents, encoded, npy, summed
-from tests.quantize.search.test_contest import BASELINE, INT8, RULES
+from tests.quantization.search.test_contest import BASELINE, INT8, RULES
 
 pytestmark = [pytest.mark.emulation, pytest.mark.timeout(400)]
 pytest.importorskip("onnx")

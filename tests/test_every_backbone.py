@@ -30,21 +30,21 @@ from torchvision.models import vgg
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from edgetl import classifier as classifiers
-from edgetl import export as export_stage
+from edgetl import exporting as export_stage
 from edgetl import torchvision_networks
 from edgetl.artifacts import BenchResult, ExportResult, FinetuneResult, QuantizeResult
 from edgetl.backbones import BACKBONES, Backbone
 from edgetl.dataset import Dataset, judging_images
 from edgetl.device.values import Preprocess, SessionSpec
 from edgetl.environments.local import local_command
-from edgetl.export import ExportSettings, export
+from edgetl.exporting import ExportSettings, export
 from edgetl.measure import interleave, launches, logits, replication, statistics
 from edgetl.measure.bench import BenchSettings, bench
 from edgetl.measure.worker import Worker
 from edgetl.pixels import iter_pixels
 from edgetl.progress import Silent
-from edgetl.quantize import QuantizeSettings, quantize
-from edgetl.quantize.search import contest, field, phases
+from edgetl.quantization import QuantizeSettings, quantize
+from edgetl.quantization.search import contest, field, phases
 from edgetl.training.finetune import FinetuneSettings, finetune
 from tests.photos import COLOURS, photo
 

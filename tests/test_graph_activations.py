@@ -18,9 +18,9 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from edgetl import recipes  # noqa: E402
 from edgetl.graph import hard_sigmoid, hard_swish  # noqa: E402
 from edgetl.graph.rewrite import rewrite  # noqa: E402
-from edgetl.quantize import absorb  # noqa: E402
-from edgetl.quantize.calibration.observe import calibrate  # noqa: E402
-from edgetl.quantize.engines import static  # noqa: E402
+from edgetl.quantization import absorb  # noqa: E402
+from edgetl.quantization.calibration.observe import calibrate  # noqa: E402
+from edgetl.quantization.engines import static  # noqa: E402
 
 pytestmark = pytest.mark.engine
 

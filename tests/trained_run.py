@@ -40,7 +40,7 @@ def exported_run(root: Path) -> Path:
 
 @functools.cache
 def _template() -> Path:
-    from edgetl.export import ExportSettings, export
+    from edgetl.exporting import ExportSettings, export
 
     folder = Path(tempfile.mkdtemp(prefix="edgetl-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

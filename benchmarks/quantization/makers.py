@@ -74,7 +74,7 @@ def nncf_openvino() -> Make:
     import nncf
     import openvino
 
-    from edgetl.quantize.engines.ir import encode
+    from edgetl.quantization.engines.ir import encode
 
     def make(model: Path, pixels: Pixels, out: Path) -> None:
         source = openvino.convert_model(model, input=[1, *pixels.shape[1:]])

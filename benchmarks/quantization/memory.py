@@ -63,7 +63,7 @@ def calibration(model: Path, photos: Path, count: int, recipe: str) -> dict[str,
 
     from edgetl import recipes
     from edgetl.graph import metadata
-    from edgetl.quantize.calibration.observe import calibrate
+    from edgetl.quantization.calibration.observe import calibrate
 
     paths = sorted(photos.glob("*/*.jpg"))
     paths = paths[:: max(1, len(paths) // count)][:count]
@@ -81,7 +81,7 @@ def calibration(model: Path, photos: Path, count: int, recipe: str) -> dict[str,
 
 def _batches(paths: list[Path], preprocess: Preprocess) -> Iterator[NDArray[np.uint8]]:
     from edgetl.pixels import iter_pixels
-    from edgetl.quantize.calibration.images import BATCH
+    from edgetl.quantization.calibration.images import BATCH
 
     return (pixels for _, pixels in iter_pixels(paths, preprocess, batch=BATCH))
 

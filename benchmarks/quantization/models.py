@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.quantization import networks
 from benchmarks.transfer import whole
 from benchmarks.transfer.whole import IMAGENET, SHARED
-from edgetl import run as runs
+from edgetl import runs
 from edgetl.backbones import backbone
 from edgetl.demo.surface import CLASSES
 from edgetl.device.values import Preprocess
@@ -102,7 +102,7 @@ def _native(case: Case, folder: Path, run: Path) -> None:
 
 
 def _photographic(case: Case, folder: Path, run: Path) -> None:
-    from edgetl.export import compare
+    from edgetl.exporting import compare
 
     names = tuple(map(str, range(PHOTO_CLASSES)))
     source = _write(_imagenet(rescaled=case.rescaled), _preprocess(), names, folder / "sources" / f"{case.name}.onnx")

@@ -18,7 +18,7 @@ from benchmarks.quantization.makers import MAKERS
 from edgetl.dataset import Dataset
 from edgetl.files import replacing, sha256_file, write_text
 from edgetl.graph import metadata
-from edgetl.quantize.calibration.images import Calibration
+from edgetl.quantization.calibration.images import Calibration
 
 FP32 = "ORT fp32"
 NNCF = "NNCF on OpenVINO"

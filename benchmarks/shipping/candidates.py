@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgetl import recipes
-from edgetl import run as runs
+from edgetl import recipes, runs
 from edgetl.artifacts import Candidate, QuantizeResult
-from edgetl.bundle.stage import BundleSettings, bundle
+from edgetl.bundling.stage import BundleSettings, bundle
 from edgetl.dataset import Dataset
 from edgetl.files import sha256_file
 from edgetl.graph import metadata
 from edgetl.progress import Silent
-from edgetl.quantize.calibration.images import Calibration
-from edgetl.quantize.make import Workshop
+from edgetl.quantization.calibration.images import Calibration
+from edgetl.quantization.make import Workshop
 
 FP32, RECIPES = "fp32", ("u8s8-equalized", "u8s8-reduced-range", "s8s8-asymmetric")
 GOLDEN, SAMPLES = 128, 128

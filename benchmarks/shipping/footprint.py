@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgetl.bundle import program
+from edgetl.bundling import program
 from edgetl.device.bundle.opened import Bundle
 from edgetl.device.bundle.verification import model_file
 

@@ -75,7 +75,7 @@ def _run(work: Path, data: Path, weights: str, strategy: str, seed: int) -> dict
 def _judged(run: Path) -> tuple[int, int]:
     """Return how many of the judging images the classifier of a run has right, and their number."""
     from edgetl import classifier
-    from edgetl.export import torch_logits
+    from edgetl.exporting import torch_logits
     from edgetl.pixels import iter_pixels
 
     value, network = classifier.load(run / classifier.FILE)

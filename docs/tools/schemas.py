@@ -16,8 +16,8 @@ from edgetl.delivery import BundleResult, ShipResult, VerifyResult
 from edgetl.evaluation import Evaluation
 from edgetl.history import History
 from edgetl.measure.doctor import Findings
-from edgetl.quantize.explain.values import Explanation
-from edgetl.rank.values import RankResult
+from edgetl.quantization.explain.values import Explanation
+from edgetl.ranking.values import RankResult
 from edgetl.training.adapt.values import Adaptation
 
 # By the name of the schema's file: that of the file in a run's folder, or of the command that prints it.

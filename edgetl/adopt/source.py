@@ -11,11 +11,11 @@ from typing import Any
 import onnx
 from onnx import TensorProto, external_data_helper
 
-from edgetl.errors import UsageError
+from edgetl.errors import UsageError, nearest_path
 from edgetl.files import sha256_file
 from edgetl.graph import metadata
 from edgetl.graph.image_input import INPUT
-from edgetl.run import digest
+from edgetl.runs import digest
 
 # A protobuf message holds at most 2 GiB, and the run's model file is one message.
 MAX_BYTES = 2**31 - 1
@@ -78,7 +78,7 @@ def weights(source: Source) -> onnx.ModelProto:
 
 def _read(path: Path) -> onnx.ModelProto:
     if not path.is_file():
-        raise UsageError(f"There is no model file {path}. Check its name.")
+        raise UsageError(f"There is no model file {path}.{nearest_path(path)} Check its name.")
     if path.stat().st_size > MAX_BYTES:
         raise UsageError(_too_large(path, path.stat().st_size))
     try:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgetl import __version__
-from edgetl import run as runs
+from edgetl import __version__, runs
 from edgetl.adopt.images import deal, require_enough
 from edgetl.artifacts import ExportResult, FinetuneResult
 from edgetl.dataset.find import Images, find
@@ -22,7 +21,7 @@ from edgetl.device.preprocess import FILTERS
 from edgetl.device.values import Preprocess
 from edgetl.environments.local import local_command
 from edgetl.errors import ExportError, RunError, UsageError, nearest
-from edgetl.export import FILE
+from edgetl.exporting import FILE
 from edgetl.files import replacing_together, require_place, sha256_file
 from edgetl.measure.accuracy import predictions
 from edgetl.measure.loading import load

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import click
 
-from edgetl import __version__
+from edgetl.cli import version
 from edgetl.cli.bench import bench
 from edgetl.cli.bundle import bundle
 from edgetl.cli.check import check
+from edgetl.cli.completion import completion
 from edgetl.cli.doctor import doctor
 from edgetl.cli.env import env
 from edgetl.cli.export import export
@@ -38,7 +39,7 @@ Examples:
   edgetl finetune && edgetl export      stage by stage; each takes the last run
 """,
 )
-@click.version_option(__version__, prog_name="edgetl")
+@version.option
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def main(debug: bool) -> None:
     """Transfer learning for the edge: from a folder of photos to a verified model on the device."""
@@ -47,7 +48,7 @@ def main(debug: bool) -> None:
 
 _COMMANDS = (
     *(run, finetune, export, quantize, bench, check, report, bundle, verify, ship),
-    *(history, rank, targets, models, doctor, env, init),
+    *(history, rank, targets, models, doctor, env, init, completion),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from edgetl.cli import options, output
+from edgetl import api
+from edgetl.cli import complete, options, output
 from edgetl.errors import EXIT_PASS, EXIT_UNMEASURED
-
-if TYPE_CHECKING:
-    from edgetl.measure.bench import BenchSettings
-
-
-SECONDS = 45.0
 
 
 @click.command(
@@ -36,40 +32,25 @@ Exit codes: 0 measured, 2 bad input, 3 when a provider that was asked for cannot
 @click.option("--on", help=options.ON)
 @click.option("--throughput", is_flag=True, help="Measure images a second as well, by batch size and streams.")
 @click.option("--sweep", is_flag=True, help="Time one candidate by threads, spinning and pinning instead.")
-@click.option("--candidate", help="Which one --sweep times. [default: the chosen one]")
+@click.option(
+    "--candidate", shell_complete=complete.candidate, help="Which one --sweep times. [default: the chosen one]"
+)
 @options.json
 def bench(run: Path | None, sweep: bool, candidate: str | None, as_json: bool, **given: Any) -> None:
     """Measure every candidate on every provider: latency, accuracy, memory, placement."""
-    from edgetl import run as runs
-    from edgetl.environments.local import local_command
-    from edgetl.measure.bench import BenchSettings
-    from edgetl.measure.bench import bench as stage
-    from edgetl.measure.remote import worker_command
-    from edgetl.quantities import seconds
     from edgetl.report import terminal
     from edgetl.report.json import as_object
 
     if candidate is not None and not sweep:
         raise click.UsageError("--candidate says what --sweep times. Add --sweep, or leave it out.")
     if sweep:
-        _require_swept()
-    settings = BenchSettings(
-        run=runs.resolve(run),
-        target=given["target"],
-        providers=given["providers"],
-        time_budget_s=seconds(given["time_budget"], default=SECONDS),
-        throughput=given["throughput"],
-        worker=local_command() if given["on"] is None else worker_command(given["on"]),
-    )
-    if sweep:
-        _sweep(settings, candidate, as_json)
+        _sweep(run, candidate, given, as_json)
         return
     with output.progress() as progress:
-        result = stage(settings, progress)
-    runs.remember(settings.run)
+        result = api.bench(run, progress=progress, **given)
     output.show(as_object(result), as_json, lambda: terminal.bench(result))
     measured = {row.provider for row in result.rows if row.status != "unavailable"}
-    raise SystemExit(EXIT_PASS if measured.issuperset(settings.providers) else EXIT_UNMEASURED)
+    raise SystemExit(EXIT_PASS if measured.issuperset(given["providers"]) else EXIT_UNMEASURED)
 
 
 def _require_swept() -> None:
@@ -80,10 +61,11 @@ def _require_swept() -> None:
             raise click.UsageError(f"--sweep times one candidate on its own provider: leave {option} out.")
 
 
-def _sweep(settings: BenchSettings, candidate: str | None, as_json: bool) -> None:
-    from edgetl.measure.sweep import sweep
-    from edgetl.report.sweep import settings as drawn
+def _sweep(run: Path | None, candidate: str | None, given: Mapping[str, Any], as_json: bool) -> None:
+    from edgetl.report.sweep import settings
 
+    _require_swept()
+    heeded = {name: given[name] for name in ("target", "time_budget", "on")}
     with output.progress() as progress:
-        result = sweep(settings, candidate, progress)
-    output.show(result.model_dump(mode="json"), as_json, lambda: drawn(result))
+        result = api.sweep(run, candidate=candidate, progress=progress, **heeded)
+    output.show(result.model_dump(mode="json"), as_json, lambda: settings(result))

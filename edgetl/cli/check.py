@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from edgetl.cli import options, output
+from edgetl import api
+from edgetl.cli import complete, options, output
 from edgetl.cli.sections import SectionedCommand, option
+from edgetl.defaults import CHECK_S
 from edgetl.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
 
-if TYPE_CHECKING:
-    from edgetl.gate.stage import CheckSettings
-
 EXIT = {"pass": EXIT_PASS, "fail": EXIT_FAIL, "inconclusive": EXIT_INCONCLUSIVE}
-# The seconds for timing where nothing is said.
-SECONDS = 60.0
 COMPARED, JUDGED, REPORTS = "What is compared", "How it is judged", "Reports"
 SIDE = "A candidate's name, another run or an ONNX file."
 
@@ -33,13 +30,18 @@ Examples:
 Exit codes: 0 pass, 1 fail, 2 bad input, 3 could not measure, 4 inconclusive
 """,
 )
-@option(COMPARED, "--baseline", help=f"{SIDE} [default: the run's fp32 model]")
-@option(COMPARED, "--candidate", help=f"{SIDE} [default: the chosen one]")
+@option(COMPARED, "--baseline", shell_complete=complete.side, help=f"{SIDE} [default: the run's fp32 model]")
+@option(COMPARED, "--candidate", shell_complete=complete.side, help=f"{SIDE} [default: the chosen one]")
 @option(COMPARED, "--images", type=options.FOLDER, help="Judge on these: a folder or manifest. [default: the run's]")
 @option(COMPARED, "--labels", type=options.FOLDER, help="CSV of file and label for --images.")
 @options.run
-@option(JUDGED, "--target", help="Device class whose budgets hold. [default: the one quantize was given]")
-@option(JUDGED, "--time-budget", help=f"Stop timing after this long, such as 90s or 5m. [default: {SECONDS:.0f}s]")
+@option(
+    JUDGED,
+    "--target",
+    shell_complete=complete.target,
+    help="Device class whose budgets hold. [default: the one quantize was given]",
+)
+@option(JUDGED, "--time-budget", help=f"Stop timing after this long, such as 90s or 5m. [default: {CHECK_S:.0f}s]")
 @option(JUDGED, "--on", help=options.ON)
 @option(REPORTS, "--out", type=options.FOLDER, help="Keep check.json there. [default: the run, or runs/check-NAME]")
 @option(REPORTS, "--junit", type=options.FOLDER, help="Write JUnit XML there.")
@@ -50,37 +52,14 @@ Exit codes: 0 pass, 1 fail, 2 bad input, 3 could not measure, 4 inconclusive
 @options.json
 def check(run: Path | None, as_json: bool, **given: Any) -> None:
     """Judge a candidate against a baseline, here and now: pass, fail or inconclusive."""
-    from edgetl import run as runs
-    from edgetl.gate.stage import check as stage
     from edgetl.report import terminal
     from edgetl.report.ci import Reports, require, write
     from edgetl.report.json import as_object
 
-    settings = _settings(run, given)
-    reports = Reports(**{name: given[name] for name in ("junit", "markdown", "code_quality", "metrics", "text")})
+    reports = Reports(**{name: given.pop(name) for name in ("junit", "markdown", "code_quality", "metrics", "text")})
     require(reports)
     with output.progress() as progress:
-        result = stage(settings, progress)
-    if settings.run is not None:
-        runs.remember(settings.run)
+        result = api.check(run, progress=progress, **given)
     output.show(as_object(result), as_json, lambda: terminal.check(result))
     write(result, reports, os.environ)
     raise SystemExit(EXIT[result.verdict])
-
-
-def _settings(run: Path | None, given: dict[str, Any]) -> CheckSettings:
-    from edgetl import run as runs
-    from edgetl.environments.local import local_command
-    from edgetl.gate.sides import stands_alone
-    from edgetl.gate.stage import CheckSettings
-    from edgetl.measure.remote import worker_command
-    from edgetl.quantities import seconds
-
-    # Two model files or runs need no other run beside them.
-    alone = run is None and all(given[name] and stands_alone(given[name]) for name in ("baseline", "candidate"))
-    return CheckSettings(
-        run=None if alone else runs.resolve(run),
-        **{name: given[name] for name in ("baseline", "candidate", "images", "labels", "target", "out")},
-        time_budget_s=seconds(given["time_budget"], default=SECONDS),
-        worker=local_command() if given["on"] is None else worker_command(given["on"]),
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgetl.cli import options, output
+from edgetl.cli import complete, options, output
 from edgetl.cli.group import Named
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ Examples:
 Exit codes: 0 made or already there, 2 bad input, 3 when it could not be installed
 """
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.environment)
 @options.json
 def create(name: str, as_json: bool) -> None:
     """Make an environment with pip, beside this one and without touching it."""
@@ -71,7 +71,7 @@ Examples:
   edgetl env remove openvino-ep
 """
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.environment)
 @options.json
 def remove(name: str, as_json: bool) -> None:
     """Remove an environment, without asking: it can be made again."""

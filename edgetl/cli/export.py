@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgetl import api
 from edgetl.cli import options, output
 
 
@@ -26,14 +27,9 @@ Examples:
 @options.json
 def export(run: Path | None, calibrated: bool, as_json: bool) -> None:
     """Write the trained classifier as ONNX, checked against torch."""
-    from edgetl import run as runs
-    from edgetl.export import ExportSettings
-    from edgetl.export import export as stage
     from edgetl.report import terminal
     from edgetl.report.json import as_object
 
-    folder = runs.resolve(run)
     with output.progress() as progress:
-        result = stage(ExportSettings(run=folder, calibrated=calibrated), progress)
-    runs.remember(folder)
+        result = api.export(run, calibrated=calibrated, progress=progress)
     output.show(as_object(result), as_json, lambda: terminal.export(result))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from edgetl.cli import latest, options, output
+from edgetl import api
+from edgetl.cli import options, output
 from edgetl.cli.sections import SectionedCommand
 from edgetl.cli.training import training_options
 
@@ -27,13 +29,10 @@ Examples:
 @options.json
 def finetune(as_json: bool, **given: Any) -> None:
     """Train a new head on a pretrained backbone, on your images."""
-    from edgetl.cli.training import settings
     from edgetl.training.distributed import told
-    from edgetl.training.finetune import finetune as stage
 
-    chosen = settings(**given)
-    with latest.remembering(chosen.run), output.progress() as progress:
-        result = stage(chosen, progress)
+    with output.progress() as progress:
+        result = api.finetune(progress=progress, **given)
     if not told().leads:
         return
     # Late, and not with the others: by now the stage has imported what these need while it had to wait.
@@ -41,4 +40,4 @@ def finetune(as_json: bool, **given: Any) -> None:
     from edgetl.report import terminal
     from edgetl.report.json import as_object
 
-    output.show(as_object(result), as_json, lambda: terminal.finetune(result, Evaluation.load(chosen.run)))
+    output.show(as_object(result), as_json, lambda: terminal.finetune(result, Evaluation.load(Path(result.run))))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from edgetl.cli import interruption
+from edgetl.cli import interruption, output
 from edgetl.errors import EXIT_UNMEASURED, EXIT_USAGE, ConfigError, EdgetlError, Interruption, nearest
 
 SETTINGS = Path("edgetl.toml")
@@ -29,19 +29,27 @@ EXTRAS = dict.fromkeys(("torch", "torchvision", "onnx", "onnx_ir", "onnxscript",
 
 
 class Failure(click.ClickException):
-    """An error on its way to the user: one sentence on stderr, and with ``--json`` one object on stdout."""
+    """An error on its way to the user: one sentence on stderr, and with ``--json`` one object on stdout.
 
-    def __init__(self, message: str, exit_code: int, as_json: bool) -> None:
+    ``docs`` is the page that helps on, empty where the sentence says all.
+    """
+
+    def __init__(self, message: str, exit_code: int, as_json: bool, docs: str = "") -> None:
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
         self.as_json = as_json
+        self.docs = docs
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's signature
-        """Print the sentence to stderr."""
-        click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+        """Print the sentence to stderr, and below it where to read more."""
+        colour = output.colour()
+        click.secho("Error: ", fg="red", bold=True, nl=False, err=True, color=colour)
         click.echo(self.message, err=True)
+        if self.docs:
+            click.secho(f"See {self.docs}", dim=True, err=True, color=colour)
         if self.as_json:
-            click.echo(json.dumps({"error": {"message": self.message, "exit_code": self.exit_code}}))
+            told = {"message": self.message, "exit_code": self.exit_code, "docs": self.docs or None}
+            click.echo(json.dumps({"error": told}, ensure_ascii=False))
 
 
 class Named(click.Group):
@@ -101,7 +109,7 @@ def _failure(error: Exception, as_json: bool) -> Failure:
         extra = EXTRAS[error.name]
         return Failure(f"{error.name} is not installed here. Run: pip install 'edgetl[{extra}]'", EXIT_USAGE, as_json)
     if isinstance(error, EdgetlError):
-        return Failure(str(error), error.exit_code, as_json)
+        return Failure(str(error), error.exit_code, as_json, error.docs)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Failure("The disk is full. Free some space and repeat the command.", EXIT_USAGE, as_json)
     if isinstance(error, OSError) and error.filename:

@@ -6,14 +6,30 @@ from pathlib import Path
 
 import click
 
+from edgetl.cli import complete
+from edgetl.defaults import TARGET
+
 FOLDER = click.Path(path_type=Path)
 
 run = click.option(
-    "--run", type=FOLDER, help="The run to work on: a folder, or a name under runs/. [default: the last]"
+    "--run",
+    type=FOLDER,
+    shell_complete=complete.run,
+    help="The run to work on: a folder, or a name under runs/. [default: the last]",
 )
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout, all else to stderr.")
-target = click.option("--target", default="host", show_default=True, help="Device class: see `edgetl targets`.")
-run_target = click.option("--target", help="Device class whose budgets hold. [default: the one quantize was given]")
+target = click.option(
+    "--target",
+    default=TARGET,
+    show_default=True,
+    shell_complete=complete.target,
+    help="Device class: see `edgetl targets`.",
+)
+run_target = click.option(
+    "--target",
+    shell_complete=complete.target,
+    help="Device class whose budgets hold. [default: the one quantize was given]",
+)
 # What numpy and torch take.
 SEED = click.IntRange(0, 2**63 - 1)
 seed = click.option("--seed", type=SEED, metavar="N", default=0, show_default=True, help="Seed of every random choice.")
@@ -25,7 +41,10 @@ providers = click.option(
     "--provider",
     "providers",
     multiple=True,
+    shell_complete=complete.provider,
     help="Measure on this provider (repeatable): cpu, openvino, cuda, ... [default: what the target lists]",
 )
 ON = "Measure there: ssh://user@host[:port][/path/to/python], or a worker's command line."
-time_budget = click.option("--time-budget", help="Stop measuring after this long, for example 90s or 5m.")
+time_budget = click.option(
+    "--time-budget", shell_complete=complete.duration, help="Stop measuring after this long, for example 90s or 5m."
+)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.progress import Progress as Bars
-    from rich.progress import TaskID
 
     from edgetl.progress import Progress
 
 # How long a pipe hears nothing of work that goes on.
 SILENCE_S = 20.0
+
+
+def colour() -> bool | None:
+    """Return False where the user or the terminal wants no colour; None leaves it to whether there is a terminal."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
 def show(value: Mapping[str, Any], as_json: bool, render: Callable[[], RenderableType]) -> None:
@@ -34,25 +38,11 @@ def show(value: Mapping[str, Any], as_json: bool, render: Callable[[], Renderabl
     console.print(render())
 
 
-@contextlib.contextmanager
-def progress() -> Iterator[Progress]:
-    """Yield a Progress that draws bars on a terminal; elsewhere it prints remarks, and a line at times in long work."""
-    if not sys.stderr.isatty():
-        yield _Plain()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichBars
+def progress() -> AbstractContextManager[Progress]:
+    """Return a Progress that draws bars on a terminal; elsewhere it prints remarks, and a line at times."""
+    from edgetl.report.progress import bars_or
 
-    columns = (
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(compact=True),
-    )
-    with RichBars(*columns, console=Console(stderr=True, highlight=False), transient=True) as bars:
-        yield _Drawn(bars)
+    return bars_or(_Plain())
 
 
 class _Plain:
@@ -69,20 +59,3 @@ class _Plain:
 
     def remark(self, text: str) -> None:
         click.echo(text, err=True)
-
-
-class _Drawn:
-    def __init__(self, bars: Bars) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-
-    def step(self, name: str, done: int, total: int) -> None:
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total, rate="")
-        task = self._bars.tasks[self._bars.task_ids.index(self._tasks[name])]
-        rate = f"{task.speed:,.0f}/s" if task.speed and task.speed >= 1 else ""
-        # What is done makes room for what goes on.
-        self._bars.update(self._tasks[name], completed=done, total=total, rate=rate, visible=done < total)
-
-    def remark(self, text: str) -> None:
-        self._bars.console.print(text, markup=False)

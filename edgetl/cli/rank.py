@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from edgetl.cli import options, output
+from edgetl import api
+from edgetl.cli import complete, options, output
+from edgetl.defaults import RANK_S
 from edgetl.errors import EXIT_PASS
+
+BUDGET = f"{RANK_S / 60:.0f}m"
 
 
 @click.command(
@@ -26,44 +31,29 @@ Exit codes: 0 ranked, 2 bad input, 3 nothing could be measured, 130 interrupted
 )
 @options.data
 @options.target
-@click.option("--arch", "archs", multiple=True, help="Backbone to try (repeatable). [default: all of `edgetl models`]")
+@click.option(
+    "--arch",
+    "archs",
+    multiple=True,
+    shell_complete=complete.backbone,
+    help="Backbone to try (repeatable). [default: all of `edgetl models`]",
+)
 @click.option(
     "--weights",
     multiple=True,
     help="Source weights of all backbones: imagenet, embedded or none; or ARCH=FILE for one (repeatable). "
     "[default: imagenet; embedded for the demo images]",
 )
-@click.option("--time-budget", default="10m", show_default=True, help="Start no other backbone after this long.")
+@click.option("--time-budget", default=BUDGET, show_default=True, help="Start no other backbone after this long.")
 @options.seed
 @options.strict
 @options.json
-def rank(
-    data: Path | None,
-    target: str,
-    archs: tuple[str, ...],
-    weights: tuple[str, ...],
-    time_budget: str,
-    seed: int,
-    strict: bool,
-    as_json: bool,
-) -> None:
+def rank(data: Path | None, as_json: bool, **given: Any) -> None:
     """List the backbones worth a choice: accuracy on your images against latency on the target, cheap first."""
     from edgetl.cli.interruption import SIGNALLED
-    from edgetl.quantities import seconds
-    from edgetl.rank import RankSettings
-    from edgetl.rank import rank as stage
     from edgetl.report import rank as report
 
-    settings = RankSettings(
-        data=data,
-        target=target,
-        archs=archs,
-        weights=weights,
-        time_budget_s=seconds(time_budget, default=600.0),
-        seed=seed,
-        strict=strict,
-    )
     with output.progress() as progress:
-        result = stage(settings, progress)
+        result = api.rank(data, progress=progress, **given)
     output.show(result.model_dump(mode="json"), as_json, lambda: report.rank(result, str(data) if data else None))
     raise SystemExit(SIGNALLED + 2 if result.interrupted else EXIT_PASS)

@@ -27,7 +27,7 @@ def report(named: tuple[Path, ...], out: Path | None, markdown: Path | None, as_
 
     RUN is a folder, or a name under runs/; without one the last run is taken.
     """
-    from edgetl import run as runs
+    from edgetl import runs
     from edgetl.gather import gather
     from edgetl.report import written
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgetl.cli import options, output
+from edgetl.cli import complete, options, output
 
 
 @click.command(
@@ -14,7 +14,7 @@ Examples:
   edgetl targets raspberry-pi-5      one in full
 """
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete.target)
 @options.json
 def targets(name: str | None, as_json: bool) -> None:
     """List the device classes that models are made for."""

@@ -13,7 +13,7 @@ from edgetl.dataset.manifest import manifest
 from edgetl.dataset.seen import Seen
 from edgetl.dataset.values import ImageRef, Skipped, Source, Split
 from edgetl.dataset.verify import look_at
-from edgetl.errors import DataError
+from edgetl.errors import DataError, nearest_path
 from edgetl.progress import Progress
 
 _NAMED = 3
@@ -41,7 +41,7 @@ def find(place: Path, progress: Progress, labels: Path | None = None) -> Images:
     """
     place = place.expanduser()
     if not place.exists():
-        raise DataError(f"There is no folder or manifest of images {place}. Check its name.")
+        raise DataError(f"There is no folder or manifest of images {place}.{nearest_path(place)} Check its name.")
     layout = listed(labels, place) if labels is not None else _layout(place)
     root = os.path.abspath(place if place.is_dir() else place.parent)  # noqa: PTH100 - links stay as the user chose
     looked = look_at([item.path for item in layout.found], progress, Seen(place))

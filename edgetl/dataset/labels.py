@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgetl.dataset.find import Images
 from edgetl.dataset.values import Source
-from edgetl.errors import DataError
+from edgetl.errors import DataError, nearest
 
 NONE = "No label says what the images show: candidates are judged by their agreement with the baseline."
 
@@ -47,10 +47,11 @@ def of_list(labels: Sequence[str], known: Sequence[str], outputs: int, where: Pa
     classes = tuple(known) or numbered(outputs)
     wrong = sorted(label for label in set(labels) if not (_is_number(label) and int(label) < outputs))
     if wrong:
+        hint = nearest(wrong[0], known) if known else ""
         names = f" and no name of a class such as '{known[0]}'" if known else ""
         raise DataError(
             f"The label '{wrong[0]}' in {where} is no class index from 0 to {outputs - 1}{names}. The model has "
-            f"{outputs} classes."
+            f"{outputs} classes.{hint}"
         )
     return Meaning(classes, {label: classes[int(label)] for label in labels})
 

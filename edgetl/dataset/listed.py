@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgetl.dataset.layout import Found, Layout
 from edgetl.dataset.manifest import SEPARATORS
-from edgetl.errors import DataError
+from edgetl.errors import DataError, nearest_path
 
 # In this order: the ImageNet sample's "name" is that of the class.
 FILES = ("file", "path", "filename", "image", "name")
@@ -46,7 +46,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
         # Spreadsheets begin their CSV with a byte order mark.
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"There is no file of labels {path}. Check its name.") from None
+        raise DataError(f"There is no file of labels {path}.{nearest_path(path)} Check its name.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The labels {path} cannot be read as UTF-8 text: {error}.") from error
     header = text.partition("\n")[0]

@@ -16,7 +16,7 @@ from edgetl.dataset.seen import Seen
 from edgetl.dataset.splits import split
 from edgetl.dataset.values import SPLITS, Dataset, ImageRef, Skipped, Source, Split, fingerprint
 from edgetl.dataset.verify import Looked, look_at
-from edgetl.errors import DataError
+from edgetl.errors import DataError, nearest_path
 from edgetl.files import cache_dir
 from edgetl.progress import Progress, Silent
 
@@ -40,7 +40,9 @@ def scan(root: Path | None, *, seed: int = 0, strict: bool = False, progress: Pr
         is_folder = stat.S_ISDIR(root.stat().st_mode)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise DataError(f"There is no folder or manifest {root} ({why}). Check the path given to --data.") from error
+        raise DataError(
+            f"There is no folder or manifest {root} ({why}).{nearest_path(root)} Check the path given to --data."
+        ) from error
     found = layouts.folders(root) if is_folder else manifest(root)
     folder = root if is_folder else root.parent
     return _dataset(root, folder, found.source, found.found, seed, strict, progress)

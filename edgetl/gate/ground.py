@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgetl import __version__, targets
-from edgetl import run as runs
+from edgetl import __version__, runs, targets
+from edgetl.defaults import CHECK_S
 from edgetl.environments.local import local_command
-from edgetl.errors import UsageError
+from edgetl.errors import UsageError, nearest
 from edgetl.gate.sides import SUFFIX, Side, by_itself, of_run
 from edgetl.targets import Target
 
@@ -31,7 +31,7 @@ class CheckSettings:
     images: Path | None = None
     labels: Path | None = None
     out: Path | None = None
-    time_budget_s: float = 60.0
+    time_budget_s: float = CHECK_S
     seed: int = 0
     worker: Sequence[str] = field(default_factory=local_command)
 
@@ -83,5 +83,6 @@ def _named(wanted: str | None, role: str, provider: str) -> Side:
         raise UsageError("Without a run, name both sides: --baseline OLD --candidate NEW.")
     found = by_itself(wanted, provider)
     if found is None:
-        raise UsageError(f"There is no {role} '{wanted}': no run, no bundle and no {SUFFIX} file.")
+        hint = nearest(wanted, runs.names())
+        raise UsageError(f"There is no {role} '{wanted}': no run, no bundle and no {SUFFIX} file.{hint}")
     return found

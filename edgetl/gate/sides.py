@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgetl import run as runs
+from edgetl import runs
 from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
 from edgetl.dataset import Dataset
 from edgetl.device.bundle.archive import BundleError
 from edgetl.device.bundle.opened import Bundle
 from edgetl.device.values import Preprocess
-from edgetl.errors import RunError, UsageError, nearest
+from edgetl.errors import RunError, UsageError, nearest, nearest_path
 from edgetl.files import cache_dir, replacing, sha256_file
 
 SUFFIX = ".onnx"
@@ -107,7 +107,7 @@ def _of_bundle(path: Path) -> Side:
 def _of_file(path: Path, provider: str, run: Path | None) -> Side:
     """Return a model file; what it does not say of itself it has from ``run``."""
     if not path.is_file():
-        raise UsageError(f"There is no model file {path}.")
+        raise UsageError(f"There is no model file {path}.{nearest_path(path)}")
     try:
         from edgetl.graph import metadata
         from edgetl.graph.precision import precision_of

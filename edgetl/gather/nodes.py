@@ -11,7 +11,7 @@ from edgetl.progress import Progress
 
 if TYPE_CHECKING:
     # Its package needs an engine; a report does not.
-    from edgetl.quantize.explain.values import Explanation
+    from edgetl.quantization.explain.values import Explanation
 
 # A larger network takes minutes: a report does not wait for it.
 LARGEST_BYTES = 60_000_000
@@ -27,7 +27,7 @@ def explained(
     if export.size_bytes > LARGEST_BYTES:
         return None, f"The model is large, so that this takes long. Run `{COMMAND}`."
     try:
-        from edgetl.quantize.explain import explain
+        from edgetl.quantization.explain import explain
 
         return explain(folder, None, progress), ""
     except ImportError as error:

@@ -14,7 +14,7 @@ from edgetl.training.descent.metrics import EpochMetrics
 
 if TYPE_CHECKING:
     # Its package needs an engine; a report does not.
-    from edgetl.quantize.explain.values import Explanation
+    from edgetl.quantization.explain.values import Explanation
 
 State = Literal["unchanged", "changed", "missing"]
 Role = Literal["baseline", "candidate"]

@@ -22,7 +22,7 @@ OPSET = 20
 def export_module(module: nn.Module, preprocess: Preprocess) -> onnx.ModelProto:
     """Return ``module`` (normalized float NCHW to logits) as an ONNX model that takes uint8 NHWC images.
 
-    The batch is dynamic. The same weights give the same bytes. Nothing is compared yet: see `export.compare`. Raises
+    The batch is dynamic. The same weights give the same bytes. Nothing is compared yet: see `exporting.compare`. Raises
     ExportError when the batch did not stay dynamic.
     """
     import onnx

@@ -1,8 +1,8 @@
 """HardSwish becomes what it is defined as, ``x * (min(max(x + 3, 0), 6) / 6)``, of operators that run in int8.
 
 ONNX Runtime has no HardSwish in int8: one between two int8 convolutions is converted to float and back. The sum, its
-Clip and the product run in int8, and the scale by 1/6 disappears, see `edgetl.quantize.absorb`. In float one operator
-is the faster, so this is for models about to be quantized.
+Clip and the product run in int8, and the scale by 1/6 disappears, see `edgetl.quantization.absorb`. In float one
+operator is the faster, so this is for models about to be quantized.
 """
 
 from __future__ import annotations

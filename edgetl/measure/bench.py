@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgetl import __version__, targets
-from edgetl import run as runs
+from edgetl import __version__, runs, targets
 from edgetl.artifacts import BenchResult, Candidate, QuantizeResult, Row
 from edgetl.dataset import Dataset, judging_images
+from edgetl.defaults import BENCH_S
 from edgetl.device import providers
 from edgetl.device.values import Preprocess
 from edgetl.environments import worker_for
@@ -49,7 +49,7 @@ class BenchSettings:
     run: Path
     target: str | None = None
     providers: tuple[str, ...] = ()
-    time_budget_s: float = 45.0
+    time_budget_s: float = BENCH_S
     throughput: bool = False
     seed: int = 0
     worker: Sequence[str] = field(default_factory=local_command)

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgetl import run as runs
-from edgetl import targets
+from edgetl import runs, targets
 from edgetl.artifacts import Setting, SweepResult
 from edgetl.dataset import Dataset, judging_images
 from edgetl.device import providers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from edgetl.backbones import Backbone
 from edgetl.measure.doctor import Findings
+from edgetl.report.lines import following
 from edgetl.targets import Target
 
 
@@ -19,7 +21,7 @@ def targets(known: Sequence[Target]) -> RenderableType:
     for target in known:
         providers = dict.fromkeys(candidate.provider for candidate in target.candidates)
         table.add_row(target.name, ", ".join(providers), str(target.threads or "all"), target.description)
-    return Group(table, Text("next: edgetl run --target NAME; `edgetl targets NAME` shows one in full", style="dim"))
+    return Group(table, following("edgetl run --target NAME; `edgetl targets NAME` shows one in full"))
 
 
 def target(chosen: Target) -> RenderableType:
@@ -35,6 +37,7 @@ def target(chosen: Target) -> RenderableType:
             f"budgets: latency at most {budgets.latency_ratio:.2f} x the baseline's, top-1 at most "
             f"{100 * budgets.top1_drop:.1f} points lower, judged at {100 * budgets.confidence:.0f} % confidence"
         ),
+        following(f"edgetl run --target {shlex.quote(chosen.name)}"),
     )
 
 
@@ -50,7 +53,11 @@ def models(known: Sequence[Backbone]) -> RenderableType:
             f"{backbone.top1:.2f} %",
         )
     note = "top-1 as published with torchvision's weights; parameters and MACs with the 1000-class head"
-    return Group(table, Text(note, style="dim"))
+    return Group(
+        table,
+        Text(note, style="dim"),
+        following("edgetl finetune --arch NAME; edgetl rank compares them"),
+    )
 
 
 def doctor(findings: Findings) -> RenderableType:
@@ -64,7 +71,10 @@ def doctor(findings: Findings) -> RenderableType:
         )
         for problem in findings.problems
     ]
-    return Group(table, *(problems or [Text("no problems found; next: edgetl run", style="green")]))
+    if not problems:
+        return Group(table, Text("no problems found", style="green"), following("edgetl run"))
+    fatal = any(problem.fatal for problem in findings.problems)
+    return Group(table, *problems, following("edgetl doctor, once that is mended" if fatal else "edgetl run"))
 
 
 def _table(*columns: str, right: Sequence[str] = ()) -> Table:

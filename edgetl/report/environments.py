@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
+
+from edgetl.report.lines import following
 
 _NEXT = {
     False: "edgetl env create NAME; edgetl bench --provider NAME",
@@ -22,7 +23,7 @@ def environments(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(row["name"], _contents(row), row["description"])
-    return Group(table, Text(f"next: {_NEXT[_emulates(rows)]}", style="dim"))
+    return Group(table, following(_NEXT[_emulates(rows)]))
 
 
 def _emulates(rows: Sequence[Mapping[str, Any]]) -> bool:

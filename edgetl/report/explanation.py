@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgetl.artifacts import Interval
-from edgetl.quantize.explain.values import Explanation, NodeExplanation
+from edgetl.quantization.explain.values import Explanation, NodeExplanation
 from edgetl.report.fitting import Column, FittingTable
 from edgetl.report.terminal import percent
 

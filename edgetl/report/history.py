@@ -11,7 +11,7 @@ from edgetl.artifacts import Interval
 from edgetl.history import History, Machine, Point, Series
 from edgetl.report.findings import NONE, POINTS, figure
 from edgetl.report.fitting import Column, FittingTable
-from edgetl.report.lines import line
+from edgetl.report.lines import following, line
 from edgetl.report.machine import machine
 
 # The newest of a series; what is older shows in its sparkline.
@@ -26,7 +26,8 @@ def history(value: History) -> RenderableType:
     runs_differ = len({series.run for series in value.series}) > 1
     blocks = [part for series in value.series for part in _series(series, runs_differ, machines_differ)]
     machines = [Text(f"machine {each.id}: {_machine(each)}", style="dim") for each in value.machines]
-    return Group(*blocks, *machines, *(Text(f"note: {remark}") for remark in value.remarks))
+    notes = [Text(f"note: {remark}") for remark in value.remarks]
+    return Group(*blocks, *machines, *notes, following("edgetl check adds a result"))
 
 
 def sparkline(values: Sequence[float | None]) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edgetl.rank.values import RankResult, RankRow
+from edgetl.ranking.values import RankResult, RankRow
 from edgetl.report.fitting import Column, FittingTable
+from edgetl.report.lines import following
 
 FRONT, RECOMMENDED = "front", "recommended"
 _COLOURS = {FRONT: "green", RECOMMENDED: "bold green", "": ""}
@@ -30,8 +31,8 @@ def rank(result: RankResult, data: str | None = None) -> RenderableType:
         Text("  front: no other is as accurate and faster; overlapping intervals are ties"),
         Text("  recommended: the fastest whose accuracy is not provably below the best"),
     ]
-    said = Text(f"  {result.seconds:.1f} s; next: {_next(result, data)}", style="dim")
-    return Group(_table(rows, result.recommended), *lines, *_left_out(result), said)
+    lines.append(Text(f"  {result.seconds:.1f} s", style="dim"))
+    return Group(_table(rows, result.recommended), *lines, *_left_out(result), following(_next(result, data)))
 
 
 def _table(rows: list[RankRow], recommended: str) -> FittingTable:

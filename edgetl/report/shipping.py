@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from edgetl.delivery import WELL, BundleResult, ShipResult, VerifyResult
 from edgetl.report.fitting import Column, FittingTable
-from edgetl.report.lines import line
+from edgetl.report.lines import following, line
 
 _COLOURS = {
     "shipped": "bold green",
@@ -23,11 +24,11 @@ _COLOURS = {
 
 def bundle(result: BundleResult) -> RenderableType:
     """Return where the file is, its size and its hash."""
-    signed = "signed" if result.signed else "not signed"
+    signed, named = "signed" if result.signed else "not signed", shlex.quote(result.bundle)
     return Group(
         Text(f"bundle    {result.bundle}, {result.size_bytes / 1e6:.2f} MB, {signed}"),
         Text(f"          SHA-256 {result.sha256}"),
-        Text(f"next: edgetl verify {result.bundle}; edgetl ship {result.bundle} ssh://user@host/path", style="dim"),
+        following(f"edgetl verify {named}; edgetl ship {named} ssh://user@host/path"),
     )
 
 
@@ -38,6 +39,7 @@ def verify(result: VerifyResult) -> RenderableType:
         verdict.append(f": {line(result.version or result.bundle)}", style="default"),
         *(Text(f"  {line(reason)}") for reason in result.reasons),
         *(Text(f"  {each}") for each in _facts(result)),
+        following(f"edgetl ship {shlex.quote(result.bundle)} ssh://user@host/path" if result.ok else "edgetl bundle"),
     )
 
 
@@ -54,7 +56,9 @@ def ship(result: ShipResult) -> RenderableType:
     )
     well = sum(row.status in WELL for row in rows)
     reasons = [Text(f"{line(row.host)}: {line(row.reason)}.") for row in rows if row.reason]
-    return Group(table, *reasons, Text(f"{well} of {len(rows)} device{'s' if len(rows) > 1 else ''} as wanted"))
+    said = Text(f"{well} of {len(rows)} device{'s' if len(rows) > 1 else ''} as wanted")
+    further = "edgetl ship --rollback goes back" if well == len(rows) else "the same command goes on with the others"
+    return Group(table, *reasons, said, following(further))
 
 
 def _facts(result: VerifyResult) -> Iterator[str]:

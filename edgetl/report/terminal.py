@@ -43,6 +43,13 @@ _COLOURS = {
 }
 NONE = "–"
 
+# What to try after a verdict.
+_AFTER = {
+    "pass": "edgetl bundle",
+    "inconclusive": "edgetl check --time-budget 5m, or with more images",
+    "fail": "edgetl quantize --explain",
+}
+
 # What one line says of a finished stage.
 _GIST: dict[type[Artifact], Callable[[Any], str]] = {
     FinetuneResult: lambda r: f"validation top-1 {percent(r.val_accuracy)} on {r.val_images} images",
@@ -140,8 +147,8 @@ def check(result: CheckResult) -> RenderableType:
         f"{result.candidate} against {result.baseline}: {findings.evidence(result)}",
         findings.timing(result),
     ]
-    following = "; next: edgetl bundle" if result.verdict == "pass" else ""
-    return Group(table, *[Text(line(each)) for each in told], verdict, Text(f"run {result.run}{following}"))
+    said = Text(f"run {line(result.run)}; next: {_AFTER[result.verdict]}", style="dim")
+    return Group(table, *[Text(line(each)) for each in told], verdict, said)
 
 
 def run(result: RunResult) -> RenderableType:

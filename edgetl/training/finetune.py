@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgetl import __version__, backbones, classifier, heads, run, weights
+from edgetl import __version__, backbones, classifier, heads, runs, weights
 from edgetl.artifacts import FinetuneResult
 from edgetl.dataset import Dataset, scan
 from edgetl.dataset.values import FILE as DATA_FILE
@@ -61,7 +61,7 @@ def inputs_hash(settings: FinetuneSettings, dataset: Dataset, read: Domain | Non
         domain = [settings.adapt.method, target.fingerprint(images, check), places]
     # Where the images are decides nothing, but later stages read them there.
     data = (dataset.sha256, dataset.root)
-    return run.digest(__version__, data, chosen.name, source, told, settings.time_budget_s, domain)
+    return runs.digest(__version__, data, chosen.name, source, told, settings.time_budget_s, domain)
 
 
 def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | None = None) -> FinetuneResult:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgetl import weights
+from edgetl.defaults import ADAPT_METHOD, ARCH, HEAD, STRATEGY
 from edgetl.training.hyper import Hyper
 
 
@@ -15,7 +16,7 @@ class Adapt:
 
     to: Path
     check: Path | None = None
-    method: str = "auto"
+    method: str = ADAPT_METHOD
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class FinetuneSettings:
 
     run: Path
     data: Path | None = None
-    arch: str = "mobilenet_v2"
+    arch: str = ARCH
     weights: str | None = None
-    strategy: str = "probe"
-    head: str = "linear"
+    strategy: str = STRATEGY
+    head: str = HEAD
     seed: int = 0
     strict: bool = False
     hyper: Hyper = field(default_factory=Hyper)

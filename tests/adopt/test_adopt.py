@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime")
 import onnx
 import onnxruntime as ort
 
-from edgetl import run as runs
+from edgetl import runs
 from edgetl.adopt import AdoptSettings, adopt
 from edgetl.dataset import Dataset, calibration_images, judging_images, selection_images
 from edgetl.device.values import Preprocess
@@ -24,7 +24,7 @@ from edgetl.errors import ExportError
 from edgetl.graph import metadata
 from edgetl.pixels import iter_pixels
 from edgetl.progress import Silent
-from edgetl.run import preprocess_of
+from edgetl.runs import preprocess_of
 from tests.adopt import foreign
 
 pytestmark = pytest.mark.engine

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +42,9 @@ class Said:
 
     @property
     def error(self) -> str:
-        """Return the sentence of an error, which is the last line of stderr and alone of its kind."""
+        """Return the sentence of an error, which is alone of its kind and the last line of stderr but for the page."""
         assert "Traceback" not in self.err, self.err
-        *_, last = self.err.strip().splitlines()
+        *_, last = [each for each in self.err.strip().splitlines() if not each.startswith("See docs/")]
         assert last.startswith("Error: "), self.err
         assert self.err.count("Error: ") == 1, self.err
         assert last.endswith((".", "?", ")")), last
@@ -73,6 +78,24 @@ def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None 
     return Said(process.returncode, out, err)
 
 
+def at_terminal(*arguments: str, columns: int = 80, env: Mapping[str, str] | None = None) -> str:
+    """Return what a command shows on a terminal of its own that is so wide."""
+    process, terminal = pty.fork()
+    if process == 0:
+        # Here, before anything asks for it.
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+        os.execve(COMMAND[0], [*COMMAND, *arguments], {**plain, "TERM": "xterm-256color", **(env or {})})
+    shown = b""
+    # Linux ends the reading side of a terminal that all have left with an error.
+    with contextlib.suppress(OSError):
+        while read := os.read(terminal, 65_536):
+            shown += read
+    os.close(terminal)
+    os.waitpid(process, 0)
+    return shown.decode().replace("\r\n", "\n")
+
+
 def photos(root: Path, per_class: int = 9, seed: int = 0) -> Path:
     """Write photos of three colours, which are their classes."""
     return class_folders(root, dict.fromkeys(COLOURS, per_class), seed=seed)
@@ -80,7 +103,7 @@ def photos(root: Path, per_class: int = 9, seed: int = 0) -> Path:
 
 def small_run(root: Path) -> Path:
     """Make ``root/runs/small``, the last run there: a random SqueezeNet with a head, as `edgetl finetune` leaves it."""
-    from edgetl.run import remember
+    from edgetl.runs import remember
     from edgetl.training.finetune import FinetuneSettings, finetune
 
     folder = Path("runs") / "small"

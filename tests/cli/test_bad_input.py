@@ -30,7 +30,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGETL_CACHE", str(root / "cache"))
         folder = small_run(root)
-        from edgetl.export import ExportSettings, export
+        from edgetl.exporting import ExportSettings, export
         from edgetl.progress import Silent
 
         patch.chdir(root)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import re
+import select
 import shlex
 import subprocess
+import time
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +20,7 @@ import pytest
 
 from edgetl.cli import main
 from edgetl.cli.group import settings
-from tests.cli.hostile import Said, contents, invoke
+from tests.cli.hostile import COMMAND, Said, contents, invoke
 
 yaml = pytest.importorskip("yaml")
 
@@ -46,7 +52,9 @@ def scripts(path: Path) -> str:
 
 def test_what_is_written_changes_nothing_until_it_is_edited() -> None:
     written()
-    assert tomllib.loads(TOML.read_text(encoding="utf-8")) == {"finetune": {}, "quantize": {}, "bench": {}, "check": {}}
+    assert tomllib.loads(TOML.read_text(encoding="utf-8")) == {
+        name: {} for name in ("run", "finetune", "quantize", "bench", "check")
+    }
     assert all(values == {} for values in settings(main, TOML).values())
 
 
@@ -71,6 +79,82 @@ def test_a_target_is_written_down_and_must_be_one() -> None:
     assert said.code == 2
     assert "Did you mean 'raspberry-pi-5'?" in said.error
     assert settings(main, TOML)["check"]["target"] == "raspberry-pi-5"
+
+
+def test_what_is_typed_is_written_down_for_all_that_take_it() -> None:
+    said = written("--data", "my photos/", "--arch", "resnet18", "--target", "intel-n100")
+    found = settings(main, TOML)
+    for command in ("run", "finetune"):
+        assert (found[command]["data"], found[command]["arch"]) == ("my photos/", "resnet18")
+    assert found["run"]["target"] == "intel-n100"
+    assert "arch" not in found["rank"] and "archs" not in found["rank"], "ranking compares all"
+    assert "next: edgetl run\n" in said.out
+    refused = invoke("init", "--force", "--arch", "resnet81")
+    assert refused.code == 2 and "Did you mean" in refused.error
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+CTRL_C = "\x03"
+
+
+def asked(*keys: str, arguments: Sequence[str] = ()) -> tuple[int, str]:
+    """Return how `edgetl init` ended and what it showed at a terminal where each question is answered with ``keys``."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(COMMAND[0], [*COMMAND, "init", *arguments])
+    shown = ""
+    for key in (*keys, None):
+        # Linux ends the reading side of a terminal that all have left with an error.
+        with contextlib.suppress(OSError):
+            while key is None or not shown.endswith("]: "):
+                assert select.select([terminal], [], [], 60)[0], shown
+                shown += os.read(terminal, 4096).decode()
+            # Python does not hear Ctrl-C in the moment between its question and its waiting for the answer.
+            time.sleep(1.0 if key == CTRL_C else 0.0)
+            os.write(terminal, key.encode())
+            shown += os.read(terminal, 4096).decode()
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
+
+
+def test_enter_takes_every_default() -> None:
+    code, shown = asked("\n", "\n", "\n", "\n")
+    assert code == 0, shown
+    assert contents(Path()).keys() == {"edgetl.toml"}
+    assert all(values == {} for values in settings(main, TOML).values())
+
+
+def test_answers_are_checked_and_written() -> None:
+    Path("photos").mkdir()
+    Path(".github").mkdir()
+    code, shown = asked("phtos\n", "\n", "raspbery-pi-5\n", "raspberry-pi-5\n", "resnet18\n", "\n")
+    assert code == 0, shown
+    assert "Did you mean 'photos'?" in shown and "Did you mean 'raspberry-pi-5'?" in shown
+    found = settings(main, TOML)["run"]
+    assert found == {"data": "photos/", "target": "raspberry-pi-5", "arch": "resnet18"}
+    assert GITHUB.is_file(), "the default where .github is"
+
+
+def test_ctrl_c_leaves_nothing() -> None:
+    code, shown = asked("\n", "\n", CTRL_C)
+    assert code == 130, shown
+    assert "Interrupted. Nothing was written." in shown
+    assert list(Path().iterdir()) == []
+
+
+def test_settings_that_are_there_are_kept_unless_the_answer_is_yes() -> None:
+    TOML.write_text("seed = 1\n", encoding="utf-8")
+    code, shown = asked("\n", "gitlab\n")
+    assert code == 0, shown
+    assert TOML.read_text(encoding="utf-8") == "seed = 1\n" and GITLAB.is_file()
+
+
+def test_what_is_typed_is_not_asked_for() -> None:
+    code, shown = asked(arguments=["--yes"])
+    assert code == 0 and "?" not in shown, shown
+    assert TOML.is_file()
 
 
 # --- what is there ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from edgetl import run as runs
+from edgetl import runs
 from edgetl.artifacts import BenchResult
 from edgetl.progress import Silent
 from tests.cli.hostile import Said, contents, run, small_run, start
@@ -40,9 +40,9 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
     """A folder with a finished run and a warm cache, and the seconds that each command took there."""
-    from edgetl.export import ExportSettings, export
+    from edgetl.exporting import ExportSettings, export
     from edgetl.measure.bench import BenchSettings, bench
-    from edgetl.quantize import QuantizeSettings, quantize
+    from edgetl.quantization import QuantizeSettings, quantize
 
     root = tmp_path_factory.mktemp("interruption")
     with pytest.MonkeyPatch.context() as patch:

@@ -8,12 +8,15 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
+from edgetl.artifacts import RunResult
+from edgetl.report.json import as_object
 from tests.cli.hostile import COLOURS, Said, contents, photos, run, start
 from tests.conftest import REPOSITORY
 from tests.photos import photo
@@ -192,6 +195,27 @@ def test_run_keeps_what_has_not_changed_and_repeats_what_has(job: Mapping[str, S
     assert documented("run") <= same.json.keys()
     assert kept(same) == dict.fromkeys(STAGES, True)
     assert {name: same.json[name] for name in STAGES} == {name: job[name].json for name in STAGES}
+
+
+# What a notebook holds.
+NOTEBOOK = """
+import edgetl
+result = edgetl.run("photos", arch="squeezenet1_1", weights="none", providers=["cpu", "openvino", "cuda"])
+best = result.quantize.candidate(result.quantize.chosen)
+bundled = edgetl.bundle(force=True, golden=4)
+verified = edgetl.verify(bundled.bundle, seconds=None)
+"""
+
+
+def test_five_lines_of_python_keep_what_the_commands_made_and_go_on(job: Mapping[str, Said]) -> None:
+    names: dict[str, Any] = {}
+    exec(NOTEBOOK, names)
+    result: RunResult = names["result"]
+    assert {name: as_object(getattr(result, name)) for name in STAGES} == {name: job[name].json for name in STAGES}
+    assert names["best"].name == job["quantize"].json["chosen"]
+    assert names["verified"].ok, names["verified"].reasons
+    assert "next: edgetl ship" in names["verified"]._repr_html_()
+    Path(names["bundled"].bundle).unlink()
 
 
 @pytest.mark.parametrize("change", ["seed", "data", "place"])

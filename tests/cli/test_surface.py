@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import json
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +14,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from edgetl import __version__
 from edgetl.cli import main
-from edgetl.errors import Interruption
+from edgetl.errors import EdgetlError, Interruption
+from tests.conftest import REPOSITORY
 
 HEAVY = ("numpy", "torch", "onnx", "onnxruntime", "openvino", "PIL", "scipy", "pydantic", "rich")
 
@@ -130,7 +136,7 @@ def test_an_unexpected_failure_shows_no_traceback_but_debug_does(monkeypatch: py
     def fail(run: Path | None) -> Path:
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("edgetl.run.resolve", fail)
+    monkeypatch.setattr("edgetl.runs.resolve", fail)
     code, _, err = invoke("export")
     assert code == 3
     assert "surprise" in err
@@ -142,7 +148,7 @@ def test_ctrl_c_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(run: Path | None) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgetl.run.resolve", interrupt)
+    monkeypatch.setattr("edgetl.runs.resolve", interrupt)
     code, _, err = invoke("export")
     assert code == 130
     assert "Interrupted" in err
@@ -152,7 +158,7 @@ def test_a_stage_that_knows_how_to_go_on_has_the_last_word(monkeypatch: pytest.M
     def interrupt(run: Path | None) -> Path:
         raise Interruption("Interrupted. Go on with --resume.")
 
-    monkeypatch.setattr("edgetl.run.resolve", interrupt)
+    monkeypatch.setattr("edgetl.runs.resolve", interrupt)
     code, out, err = invoke("export", "--json")
     assert code == 130
     assert err == "Error: Interrupted. Go on with --resume.\n"
@@ -180,3 +186,73 @@ def test_a_training_that_saved_its_best_before_it_was_interrupted_is_the_last_ru
     assert Path("runs/latest").is_symlink() == saved
     if saved:
         assert Path("runs/latest/finetune.json").read_text(encoding="utf-8") == "the best so far"
+
+
+# --- where to read more, and what is nearest --------------------------------------------------------------------------
+
+
+def test_an_error_names_its_page_below_the_sentence() -> None:
+    code, _, err = invoke("export")
+    assert code == 2
+    sentence, page = err.splitlines()
+    assert sentence.startswith("Error: There is no run here yet.")
+    assert page == "See docs/troubleshooting.md#runs"
+    _, out, _ = invoke("export", "--json")
+    assert json.loads(out)["error"]["docs"] == "docs/troubleshooting.md#runs"
+    _, out, err = invoke("finetune", "--arch", "resnet81", "--json")
+    assert json.loads(out)["error"]["docs"] is None, "the nearest name says all"
+    assert "See" not in err
+
+
+def test_every_page_that_an_error_names_is_there() -> None:
+    families = [EdgetlError]
+    for family in families:
+        families += family.__subclasses__()
+    pages = {family.docs for family in families} - {""}
+    assert len(pages) >= 7
+    if not (page := REPOSITORY / "docs/troubleshooting.md").is_file():
+        pytest.skip("docs/troubleshooting.md is not written yet")
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    assert {name.partition("#")[2] for name in pages} <= anchors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("finetune", "--strategy", "prob"), "'probe'"),
+        (("finetune", "--data", "phtos"), "'photos'"),
+        (("finetune", "--bacth-size", "4"), "--batch-size"),
+        (("finetune", "--head", "liner"), "'linear'"),
+        (("quantize", "mdel.onnx", "--calibration", "photos"), "'model.onnx'"),
+        (("bench", "--run", "smal"), "'small'"),
+        (("verify", "mdel.onnx"), "'model.onnx'"),
+        (("run", "--provider", "opnvino"), "'openvino'"),
+        (("quantize", "--target", "raspbery-pi-5"), "'raspberry-pi-5'"),
+        (("env", "create", "openvino-epp"), "'openvino-ep'"),
+        (("env", "crate", "openvino-ep"), "'create'"),
+        (("history", "rnus"), "'runs'"),
+        (("init", "--ci", "githb"), "'github'"),
+    ],
+    ids=" ".join,
+)
+def test_a_misspelt_name_is_told_with_the_nearest(arguments: tuple[str, ...], hint: str) -> None:
+    Path("photos").mkdir()
+    Path("runs/small").mkdir(parents=True)
+    Path("model.onnx").touch()
+    Path("runs/latest").symlink_to("small")
+    code, out, err = invoke(*arguments)
+    assert (code, out) == (2, "")
+    assert hint in err
+
+
+def test_the_version_names_the_engines_that_are_here() -> None:
+    code, out, _ = invoke("--version")
+    first, second, *engines = out.splitlines()
+    assert code == 0
+    assert (first, second) == (f"edgetl {__version__}", f"python {platform.python_version()}")
+    for line in engines:
+        name, version = line.split()
+        assert importlib.metadata.version(name) == version
+    if importlib.util.find_spec("torch"):
+        assert any(line.startswith("torch ") for line in engines)

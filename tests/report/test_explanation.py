@@ -10,7 +10,7 @@ pytest.importorskip("onnxruntime")
 
 from rich.console import Console
 
-from edgetl.quantize.explain.values import Explanation, NodeExplanation, Weights
+from edgetl.quantization.explain.values import Explanation, NodeExplanation, Weights
 from edgetl.report.explanation import explanation
 
 NODES = (

@@ -9,7 +9,7 @@ import pytest
 
 from edgetl.artifacts import Accuracy, CheckResult, Latency
 from edgetl.gather.values import Gathered
-from edgetl.quantize.explain.values import Explanation, NodeExplanation
+from edgetl.quantization.explain.values import Explanation, NodeExplanation
 from edgetl.report.view.blocks import Absent, Chart, Gallery, Notes, Section
 from edgetl.report.view.charts.labels import placed
 from edgetl.report.view.comparison import section as comparison

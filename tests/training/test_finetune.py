@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from edgetl import classifier, run  # noqa: E402
+from edgetl import classifier, runs  # noqa: E402
 from edgetl.artifacts import FinetuneResult  # noqa: E402
 from edgetl.dataset import Dataset  # noqa: E402
 from edgetl.errors import DataError, Interruption, UsageError, WeightsError  # noqa: E402
@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> FinetuneSettings:
 
 def test_the_run_holds_a_classifier_that_is_as_good_as_it_says(settings: FinetuneSettings) -> None:
     result = finetune(settings, Remarks())
-    assert run.finetuned(settings.run) == result
+    assert runs.finetuned(settings.run) == result
     assert result.classes == ("blue", "green", "red")
     assert (result.train_images, result.val_images) == (24, 6)
     assert result.val_accuracy == 1.0
@@ -91,7 +91,7 @@ def test_an_interrupted_training_leaves_the_run_as_it_was(
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(owner, name, interrupt)
             finetune(dataclasses.replace(settings, seed=1), Remarks())
-        assert run.finetuned(settings.run) == before
+        assert runs.finetuned(settings.run) == before
         assert sorted(path.name for path in settings.run.iterdir()) == [
             "classifier.safetensors",
             "data.json",
@@ -172,11 +172,11 @@ def test_an_interrupted_training_says_how_to_go_on(settings: FinetuneSettings, m
     with monkeypatch.context() as patch, pytest.raises(Interruption, match=r"so far\. The same command with --resume"):
         patch.setattr(loop._Training, "_epoch", epoch)
         finetune(long(settings, "finetune"), Remarks())
-    assert run.finetuned(settings.run).interrupted
+    assert runs.finetuned(settings.run).interrupted
     assert checkpoints(settings) == ["training"]
     finetune(long(settings, "finetune", resume=True), Remarks())
     assert checkpoints(settings) == []
-    assert not run.finetuned(settings.run).interrupted
+    assert not runs.finetuned(settings.run).interrupted
 
 
 def test_an_interruption_while_a_training_is_evaluated_keeps_it(
@@ -215,7 +215,7 @@ def test_auto_promises_no_resume_before_there_is_a_checkpoint(
             patch.setattr(auto, "_climb", interrupt)
         finetune(chosen, Remarks())
     assert "--resume" not in str(caught.value)
-    assert run.finetuned(settings.run).notes["chosen"] == "probe"
+    assert runs.finetuned(settings.run).notes["chosen"] == "probe"
     finetune(chosen, Remarks())
 
 

@@ -12,7 +12,7 @@ from edgetl.report.view.figures import number, percent
 
 if TYPE_CHECKING:
     # Its package needs an engine; a report does not.
-    from edgetl.quantize.explain.values import Explanation, NodeExplanation
+    from edgetl.quantization.explain.values import Explanation, NodeExplanation
 
 TITLE = "What int8 costs, node by node"
 READING = (

@@ -12,7 +12,7 @@ from edgetl.dataset import Dataset, ImageRef, layout, manifest
 from edgetl.dataset.roles import judging_images
 from edgetl.dataset.seen import Seen
 from edgetl.dataset.verify import look_at
-from edgetl.errors import DataError, nearest
+from edgetl.errors import DataError, nearest, nearest_path
 from edgetl.progress import Progress
 from edgetl.training.settings import Adapt
 
@@ -84,7 +84,7 @@ def _references(paths: Sequence[Path], hashes: Sequence[str], labels: Sequence[s
 
 def _target(folder: Path, judged: Collection[str], progress: Progress) -> Target:
     if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}. Check the path given to --adapt-to.")
+        raise DataError(f"There is no folder {folder}.{nearest_path(folder)} Check the path given to --adapt-to.")
     paths = list(layout.files_below(folder))
     if not paths:
         raise DataError(f"The folder {folder}, given to --adapt-to, is empty. Put images of the new domain into it.")
@@ -105,7 +105,9 @@ def _target(folder: Path, judged: Collection[str], progress: Progress) -> Target
 
 def _check(root: Path, classes: Sequence[str], progress: Progress) -> Check:
     if not root.exists():
-        raise DataError(f"There is no folder or manifest {root}. Check the path given to --adapt-check.")
+        raise DataError(
+            f"There is no folder or manifest {root}.{nearest_path(root)} Check the path given to --adapt-check."
+        )
     found = (layout.folders(root) if root.is_dir() else manifest.manifest(root)).found
     number = {name: index for index, name in enumerate(classes)}
     unknown = sorted({item.label for item in found} - set(classes))

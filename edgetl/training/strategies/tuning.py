@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgetl import __version__, classifier, heads, run, weights
+from edgetl import __version__, classifier, heads, runs, weights
 from edgetl.dataset import ImageRef, stopping_images
 from edgetl.errors import UsageError
 from edgetl.training.augment import PLAIN
@@ -167,7 +167,7 @@ def tune(task: Task, start: Start, stages: int, choices: Choices, folder: Path, 
     )
     data = (task.dataset.sha256, [image.path for image in start.fit], [image.path for image in start.stopping])
     settings = (stages, asdict(chosen), asdict(replace(task.hyper, stages=None)), task.seed, str(task.head))
-    key = run.digest(__version__, data, task.backbone.name, start.source.digest(), settings)
+    key = runs.digest(__version__, data, task.backbone.name, start.source.digest(), settings)
     with contextlib.ExitStack() as stack:
         stack.enter_context(task.phases("train"))
         fit = stack.enter_context(inputs(task, start.fit, cut.trunk, chosen, chosen.views))

@@ -10,7 +10,7 @@ from edgetl.report.view.charts.theme import INK, MUTED, SERIES, axis, framed
 
 if TYPE_CHECKING:
     # Its package needs an engine; a report does not.
-    from edgetl.quantize.explain.values import NodeExplanation
+    from edgetl.quantization.explain.values import NodeExplanation
 
 HEIGHT = 230
 # A tenth of the signal.

@@ -1,0 +1,110 @@
+"""Keeping what is known so far on disk, so that a search that is killed leaves a usable choice."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgetl import runs
+from edgetl.artifacts import Candidate, ExportResult, LabelledBy, QuantizeResult
+from edgetl.errors import RunError
+from edgetl.files import replacing_together, sha256_file, write_text
+from edgetl.quantization.search.choose import Choice, Rules, choose
+from edgetl.quantization.search.contest import Contest
+from edgetl.quantization.search.trial import Trial
+from edgetl.targets import Target
+
+TIMINGS, CANDIDATES = "quantize-timings.json", "candidates"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Turns trials into the run's artifact. ``start`` is the monotonic time, in s, at which the search began.
+
+    ``labelled_by`` is who said what the images show; ``inputs`` is the hash of all that decides the finished result.
+    """
+
+    folder: Path
+    target: Target
+    rules: Rules
+    exported: ExportResult
+    labelled_by: LabelledBy
+    start: float
+    inputs: str
+
+    def write(self, contest: Contest, trials: Sequence[Trial], *, finished: bool = False) -> QuantizeResult:
+        """Return the result so far, stored in the run with its raw timings.
+
+        Only a finished one carries its ``inputs``, so that no other is taken for it, and only a finished one takes the
+        place of a finished one: who repeats a search and stops it loses nothing.
+        """
+        baseline = contest.baseline
+        choices = choose(baseline, trials, self.rules)
+        rows = tuple(_row(trial, choices[trial.name], self.folder) for trial in (baseline, *trials))
+        chosen = next((row.name for row in rows if row.status == "chosen"), baseline.name)
+        result = QuantizeResult(
+            run=str(self.folder),
+            inputs=self.inputs if finished else "",
+            seconds=time.monotonic() - self.start,
+            target=self.target.name,
+            chosen=chosen,
+            measured_on=str(contest.machine.get("cpu", "unknown")),
+            images=len(contest.ground.pixels),
+            labelled_by=self.labelled_by,
+            candidates=rows,
+            timings=TIMINGS,
+            parent_sha256=self.exported.sha256,
+        )
+        if finished or not self._was_finished():
+            raw = json.dumps({"schema_version": 1, "unit": "ns", "pairs": contest.timings})
+            with replacing_together(self.folder) as together:
+                write_text(together / TIMINGS, raw)
+                result.save(together)
+        if finished:
+            self._sweep(trials)
+        return result
+
+    def _sweep(self, trials: Sequence[Trial]) -> None:
+        """Remove files of candidates that are none any more: of mixes that were only timed, of an earlier search."""
+        kept = {trial.model for trial in trials}
+        for path in (self.folder / CANDIDATES).glob("*"):
+            if path.is_file() and path.with_suffix("") not in kept and path not in kept:
+                path.unlink(missing_ok=True)
+
+    def _was_finished(self) -> bool:
+        try:
+            # In this order: to verify half a gigabyte after every trial would take its time.
+            return QuantizeResult.load(self.folder).inputs == self.inputs and bool(runs.quantized(self.folder))
+        except RunError:
+            return False
+
+
+@functools.lru_cache(maxsize=1024)
+def _sha256(path: Path, _written_ns: int) -> str:
+    # Rows are written after every trial, and a network's file may have half a gigabyte.
+    return sha256_file(path)
+
+
+def _row(trial: Trial, choice: Choice, folder: Path) -> Candidate:
+    candidate, latency = trial.candidate, trial.latency
+    return Candidate(
+        name=candidate.name,
+        path=trial.model.relative_to(folder).as_posix() if trial.model else "",
+        sha256=_sha256(trial.model, trial.model.stat().st_mtime_ns) if trial.model else "",
+        provider=candidate.provider,
+        precision=candidate.precision,
+        recipe=candidate.recipe,
+        float_nodes=trial.recipe.exclude_nodes if trial.recipe else (),
+        size_bytes=trial.model.stat().st_size if trial.model else 0,
+        accuracy=trial.accuracy.candidate if trial.accuracy else None,
+        agreement=trial.accuracy.agreement if trial.accuracy else None,
+        latency_p50_ms=trial.latency_p50_ns / 1e6 if trial.latency_p50_ns else None,
+        speedup=1 / latency.value if latency else None,
+        speedup_ci=(1 / latency.high, 1 / latency.low) if latency and latency.low > 0 else None,
+        status=choice.status,
+        reason=choice.reason,
+    )

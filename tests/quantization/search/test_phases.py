@@ -1,0 +1,339 @@
+"""The phases of a search, with a contest whose outcomes are scripted: what is tried, in what order, when it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from edgetl import recipes
+from edgetl.measure.accuracy import PairedAccuracy, paired
+from edgetl.measure.statistics import Estimate
+from edgetl.progress import Silent
+from edgetl.quantization.engines import static
+from edgetl.quantization.pairs import quantized_nodes
+from edgetl.quantization.search import mend, mix, retrain
+from edgetl.quantization.search.choose import Rules
+from edgetl.quantization.search.doubt import settle_doubts
+from edgetl.quantization.search.field import Clock, Field
+from edgetl.quantization.search.final import final
+from edgetl.quantization.search.listed import try_listed
+from edgetl.quantization.search.rest import judge_rest
+from edgetl.quantization.search.trial import Trial
+from edgetl.quantization.setback import Setback
+from edgetl.recipes import Recipe
+from edgetl.targets import Budgets, TargetCandidate
+from tests.quantization.small import images, network
+
+pytestmark = pytest.mark.engine
+
+IMAGES = 500
+RULES = Rules(Budgets(top1_drop=0.02))
+BASELINE = TargetCandidate(provider="cpu")
+INT8 = TargetCandidate(provider="cpu", precision="int8", recipe="u8s8-minmax")
+RECIPE = recipes.load("u8s8-minmax")
+FP32 = Path("model.onnx")
+
+Outcome = Callable[[Trial, onnx.ModelProto | None], tuple[int, float]]
+
+
+def accuracy(lost: int, images: int = IMAGES) -> PairedAccuracy:
+    truth = [0] * images
+    return paired(truth, truth, [1] * lost + truth[lost:])
+
+
+@dataclass
+class Workshop:
+    """Keeps what is put into it; the recipe's own file is a small int8 network."""
+
+    images: Any = None
+    files: dict[str, onnx.ModelProto] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.images = self
+        self.model = network()
+        self.files[RECIPE.name] = static.quantize(self.model, RECIPE, lambda: self.batches(16))
+
+    def batches(self, count: int) -> Any:
+        return iter([images(count, 2)])
+
+    def make(self, recipe: Recipe) -> Path:
+        return Path(f"{recipe.name}.onnx")
+
+    def has(self, recipe: Recipe) -> bool:
+        return recipe.name in self.files
+
+    def can_be_taken_apart(self, recipe: Recipe) -> bool:
+        return recipe.engine == "onnxruntime"
+
+    def taken_apart(self, recipe: Recipe) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+        return self.files[recipe.name], self.model
+
+    def put(self, recipe: Recipe, quantized: onnx.ModelProto) -> Path:
+        self.files[recipe.name] = quantized
+        return self.make(recipe)
+
+
+@dataclass
+class Ground:
+    """The part of a contest's ground that phases look at."""
+
+    rules: Rules = RULES
+    images: int = field(default_factory=lambda: IMAGES)
+
+    @property
+    def pixels(self) -> range:
+        return range(self.images)
+
+
+class Contest:
+    """Answers by ``outcome``: lost images and latency ratio of a trial and its file. Remembers what was asked."""
+
+    def __init__(self, workshop: Workshop, outcome: Outcome) -> None:
+        self._workshop, self._outcome = workshop, outcome
+        self.ground = Ground()
+        self.machine: dict[str, object] = {}
+        self.baseline = Trial(BASELINE, FP32, accuracy=accuracy(0), same_logits=True)
+        self.judged: list[str] = []
+        self.raced: list[list[str]] = []
+        self.spare_images = 0
+
+    def extend(self, count: int) -> None:
+        self.ground.images += count
+        self.spare_images -= count
+
+    def judge(self, trial: Trial) -> Trial:
+        self.judged.append(trial.name)
+        return replace(trial, accuracy=accuracy(self._of(trial)[0], self.ground.images))
+
+    def try_out(self, trial: Trial, seconds: float, best: float = 1.0) -> Trial:
+        assert seconds > 0
+        if trial.setback:
+            return trial
+        timed = self._timed(trial)
+        return timed if timed.latency is not None and timed.latency.low > best else self.judge(timed)
+
+    def race(self, name: str, trials: Sequence[Trial], seconds: float) -> list[Trial]:
+        assert name and seconds > 0
+        self.raced.append([trial.name for trial in trials])
+        return [self._timed(trial) for trial in trials]
+
+    def _timed(self, trial: Trial) -> Trial:
+        ratio = self._of(trial)[1]
+        return replace(trial, latency=Estimate(ratio, 0.99 * ratio, 1.01 * ratio, 0.95))
+
+    def _of(self, trial: Trial) -> tuple[int, float]:
+        file = self._workshop.files.get(trial.recipe.name) if trial.recipe else None
+        return self._outcome(trial, file)
+
+
+def searched(outcome: Outcome, seconds: float = 1000.0) -> tuple[Field, Contest]:
+    workshop = Workshop()
+    contest = Contest(workshop, outcome)
+    state: Any = Field(contest, workshop, Clock(time.monotonic() + seconds), Silent(), lambda trials: None)  # type: ignore[arg-type]
+    return state, contest
+
+
+def first(state: Field) -> Trial:
+    return state.add(state.contest.try_out(Trial(INT8, state.workshop.make(RECIPE), RECIPE), 1.0))
+
+
+def in_int8(file: onnx.ModelProto | None) -> int:
+    return 0 if file is None else sum("conv" in name or "gemm" in name for name in quantized_nodes(file))
+
+
+def islands(_: Trial, file: onnx.ModelProto | None) -> tuple[int, float]:
+    """The first block is faster in int8, the others slower: int8 as a whole is no faster than float."""
+    quantized = set(quantized_nodes(file)) if file is not None else set()
+    gains = {"conv_1": -0.3, "conv_2": +0.3, "gemm": +0.1}
+    return 0, 1.0 + sum(gain for name, gain in gains.items() if name in quantized)
+
+
+def test_what_loses_too_much_gets_as_few_float_parts_as_will_do() -> None:
+    # Each part in int8 loses 6 of 500 images: with two of three it is 12, with one 6, and 10 are allowed as seen.
+    state, contest = searched(lambda trial, file: (6 * in_int8(file), 0.4 + 0.1 * (3 - in_int8(file))))
+    assert first(state).accuracy == accuracy(18)
+    mend.mend(state)
+    mended = [trial for trial in state.trials if "float" in trial.name]
+    kept = [trial for trial in mended if RULES.admit(trial)]
+    assert not kept, "two images lost of 500 prove two per cent, six do not"
+    state, contest = searched(lambda trial, file: (10 * (in_int8(file) == 3) + in_int8(file), 0.4))
+    first(state)
+    mend.mend(state)
+    kept = [trial for trial in state.trials if RULES.admit(trial)]
+    assert [trial.name for trial in kept] == ["cpu-int8-u8s8-minmax-float1"]
+    assert kept[0].latency is not None
+    assert kept[0].recipe is not None and kept[0].recipe.exclude_nodes
+    assert contest.judged.count("cpu-int8-u8s8-minmax-float1") == 1
+
+
+def test_what_was_lost_at_first_sight_is_mended_all_the_same() -> None:
+    """A hopeless candidate is shown a few images only, which by themselves could prove nothing."""
+    state, _ = searched(lambda _, file: (0 if in_int8(file) < 3 else 50, 0.4))
+    trial = first(state)
+    few = [0] * 64
+    state.add(replace(trial, accuracy=paired(few, few, [1] * 20 + few[20:])))
+    mend.mend(state)
+    assert [each.name for each in state.trials if RULES.admit(each)] == ["cpu-int8-u8s8-minmax-float1"]
+
+
+def test_a_mix_that_does_not_load_is_left_out_of_what_teaches() -> None:
+    state, contest = searched(islands)
+    first(state)
+    whole = contest.race
+    contest.race = lambda name, trials, seconds: [  # type: ignore[method-assign]
+        trial for trial in whole(name, trials, seconds) if not trial.name.endswith("mix010")
+    ]
+    mix.mix(state)
+    # From what is left the best mix is found all the same.
+    assert min(state.trials, key=lambda trial: trial.ratio).name == "cpu-int8-u8s8-minmax-mix100"
+
+
+def test_a_small_board_is_not_filled_with_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "stat", lambda *_: type("Stat", (), {"st_size": 10_000_000})())
+    state, contest = searched(lambda *_: (0, 1.0))
+    contest.machine["memory_bytes"] = 1 << 30
+    first(state)
+    mix.mix(state)
+    assert contest.raced == []
+
+
+def test_nothing_is_mended_that_would_not_win() -> None:
+    state, _ = searched(lambda trial, _: (100, 0.5) if trial.recipe else (0, 0.4))
+    first(state)
+    state.add(state.contest.try_out(Trial(TargetCandidate(provider="openvino"), FP32), 1.0))
+    before = len(state.trials)
+    mend.mend(state)
+    assert len(state.trials) == before
+
+
+def test_where_the_images_could_prove_nothing_anyway_nothing_is_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "IMAGES", 60)
+    state, contest = searched(lambda *_: (5, 0.5))
+    first(state)
+    mend.mend(state)
+    assert contest.judged == [INT8.name]
+
+
+def test_slower_ones_are_judged_when_all_is_over_and_only_while_there_is_time() -> None:
+    slow = TargetCandidate(provider="openvino")
+    for seconds, expected in ((1000.0, True), (0.5, False)):
+        state, contest = searched(lambda trial, _: (0, 1.3 if trial.candidate == slow else 0.5), seconds)
+        try_listed(state, FP32, [INT8, slow])
+        assert contest.judged == [INT8.name]
+        judge_rest(state)
+        assert (contest.judged == [INT8.name, slow.name]) == expected
+        assert [each.accuracy is not None for each in state.trials] == [True, expected]
+
+
+def test_islands_lead_to_the_mix_that_is_measured_fastest() -> None:
+    state, contest = searched(islands)
+    first(state)
+    mix.mix(state)
+    best = min(state.trials, key=lambda trial: trial.ratio)
+    assert best.name == "cpu-int8-u8s8-minmax-mix100"
+    assert best.ratio == pytest.approx(0.7)
+    # All were timed in the same rounds, float and int8 themselves among them.
+    assert {BASELINE.name, INT8.name} <= set(contest.raced[0])
+    assert len(contest.raced[0]) == 8
+
+
+def test_int8_that_is_much_faster_is_not_mixed() -> None:
+    state, contest = searched(lambda trial, _: (0, 0.4 if trial.recipe else 1.0))
+    first(state)
+    mix.mix(state)
+    assert contest.raced == []
+
+
+def test_a_candidate_that_another_makes_needless_is_not_tried() -> None:
+    spare = TargetCandidate(provider="cpu", precision="int8", recipe="u8s8-percentile", instead_of="u8s8-minmax")
+    for lost, tried in ((0, False), (200, True)):
+        state, contest = searched(lambda _, __, lost=lost: (lost, 0.5))  # type: ignore[misc]
+        try_listed(state, FP32, [INT8, spare])
+        assert (spare.name in contest.judged) is tried
+        assert ((state.trials[1].setback or Setback("rejected", "")).status == "skipped") is not tried
+
+
+def test_a_search_that_is_out_of_time_lists_what_it_did_not_reach() -> None:
+    state, contest = searched(lambda *_: (0, 0.5), seconds=0.0)
+    try_listed(state, FP32, [INT8])
+    assert contest.judged == []
+    assert [(trial.name, trial.accuracy) for trial in state.trials] == [(INT8.name, None)]
+    mend.mend(state)
+    mix.mix(state)
+    assert len(state.trials) == 1
+
+
+def test_only_the_fastest_that_may_be_chosen_meet_in_the_end() -> None:
+    state, contest = searched(lambda trial, _: (300 if trial.candidate.provider == "bad" else 0, 0.5))
+    for provider in ("a", "b", "c", "d", "e", "bad"):
+        state.add(state.contest.try_out(Trial(TargetCandidate(provider=provider), FP32), 1.0))
+    final(state)
+    assert len(contest.raced[-1]) == 4 and "bad-fp32" not in contest.raced[-1]
+    assert sum(trial.finalist for trial in state.trials) == 4
+
+
+def test_a_network_is_trained_for_int8_only_where_nothing_else_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainable = retrain.Trainable(Path("classifier.safetensors"), [Path("a.jpg")], [0], 0)
+    trained: list[str] = []
+
+    def tried(state: Field, model: Path, given: retrain.Trainable, fastest: Trial) -> Trial:
+        assert (model, given) == (FP32, trainable)
+        trained.append(fastest.name)
+        return replace(fastest, candidate=TargetCandidate(provider="cpu", precision="int8", recipe="retrained"))
+
+    monkeypatch.setattr(retrain, "_tried", tried)
+    for lost, known, expected in ((0, trainable, []), (200, None, []), (200, trainable, [INT8.name])):
+        state, _ = searched(lambda _, __, lost=lost: (lost, 0.5))  # type: ignore[misc]
+        first(state)
+        trained.clear()
+        retrain.retrain(state, FP32, known)
+        assert trained == expected
+
+
+def _doubted(spare: int, lost: int = 6, ratio: float = 0.5, seconds: float = 1000.0) -> tuple[Field, Contest]:
+    """A search in which a candidate that loses ``lost`` of 500 images was tried, and ``spare`` more are there.
+
+    With 4 of 500 lost a drop of at most 2 points is proven, with 6 it is not; of 800 images 6 are few enough.
+    """
+    state, contest = searched(lambda trial, file: (lost, ratio), seconds)
+    contest.baseline = replace(contest.baseline, latency_p50_ns=10e6)
+    contest.spare_images = spare
+    first(state)
+    return state, contest
+
+
+def test_what_the_images_leave_in_doubt_is_judged_by_the_spare_ones(tmp_path: Path) -> None:
+    state, contest = _doubted(spare=300)
+    assert not state.rules.admit(state.trials[0])
+    settle_doubts(state)
+    assert contest.ground.images == 800
+    assert state.trials[0].accuracy is not None and state.trials[0].accuracy.images == 800
+    assert state.rules.admit(state.trials[0])
+    assert state.best() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"spare": 0}, "there are no more"),
+        ({"spare": 20}, "so few would not do"),
+        ({"spare": 300, "lost": 3}, "there is no doubt"),
+        ({"spare": 300, "lost": 30}, "it is lost, and more images would not help"),
+        ({"spare": 300, "ratio": 1.1}, "it is slower than fp32"),
+        ({"spare": 300, "seconds": 0.5}, "there is no time"),
+    ],
+)
+def test_more_images_are_not_asked_for_in_vain(given: dict[str, Any], why: str) -> None:
+    state, contest = _doubted(**given)
+    judged = list(contest.judged)
+    settle_doubts(state)
+    assert contest.ground.images == IMAGES, why
+    assert contest.judged == judged
