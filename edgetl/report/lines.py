@@ -17,5 +17,5 @@ def line(text: str) -> str:
 
 
 def following(command: str) -> Text:
-    """Return the last line of what a command prints: what to try next, unbroken, since it is there to be copied."""
-    return Text(f"next: {command}", style="dim", no_wrap=True, overflow="ignore")
+    """Return the last line of what a command prints: what to try next."""
+    return Text(f"next: {command}", style="dim")
