@@ -35,7 +35,7 @@ Exit codes: 0 measured, 2 bad input, 3 when a provider that was asked for cannot
 @options.time_budget
 @click.option("--on", help=options.ON)
 @click.option("--throughput", is_flag=True, help="Measure images a second as well, by batch size and streams.")
-@click.option("--sweep", is_flag=True, help="Time one candidate by threads, spinning and pinning instead, on a GPU by its own settings.")
+@click.option("--sweep", is_flag=True, help="Time one candidate by its session's settings instead.")
 @click.option("--candidate", help="Which one --sweep times. [default: the chosen one]")
 @options.json
 def bench(run: Path | None, sweep: bool, candidate: str | None, as_json: bool, **given: Any) -> None:
