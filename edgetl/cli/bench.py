@@ -31,7 +31,7 @@ Exit codes: 0 measured, 2 bad input, 3 when a provider that was asked for cannot
 @options.time_budget
 @click.option("--on", help=options.ON)
 @click.option("--throughput", is_flag=True, help="Measure images a second as well, by batch size and streams.")
-@click.option("--sweep", is_flag=True, help="Time one candidate by threads, spinning and pinning instead.")
+@click.option("--sweep", is_flag=True, help="Time one candidate by its session's settings instead.")
 @click.option(
     "--candidate", shell_complete=complete.candidate, help="Which one --sweep times. [default: the chosen one]"
 )
