@@ -61,7 +61,9 @@ def session(machine: Machine, seed: int, ratio: float = 1.0, rounds: int = ROUND
 # A 95 % interval over 300 sessions: 91 % is three standard errors below its promise. Strong autocorrelation over only
 # twenty rounds cannot be fully seen in the data, so `wandering` is allowed a little less.
 @pytest.mark.parametrize(
-    ("machine", "least"), [(quiet, 0.91), (drifting, 0.91), (shared, 0.91), (wandering, 0.86)], ids=lambda v: str(v)
+    ("machine", "least"),
+    [(quiet, 0.91), (drifting, 0.91), (shared, 0.91), (wandering, 0.86)],
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 @pytest.mark.parametrize("ratio", [1.0, 1.05])
 def test_the_ratio_interval_covers_the_truth(machine: Machine, least: float, ratio: float) -> None:
