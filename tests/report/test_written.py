@@ -75,7 +75,7 @@ def test_names_in_a_chart_stay_text() -> None:
     tags = Tags(drawn)
     assert (tags.astray, tags.open) == ([], [])
     assert "script" not in tags.names
-    assert drawn.count("alert(1)") == 2, "its label, and the words for those who do not see it"
+    assert drawn.count("alert(1)") == 3, "its label over its seam, and the words for those who do not see it"
 
 
 def test_it_is_small_and_holds_every_section(written: Path) -> None:
