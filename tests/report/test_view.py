@@ -10,14 +10,17 @@ import pytest
 from edgetl.artifacts import Accuracy, CheckResult, Latency
 from edgetl.gather.values import Gathered
 from edgetl.quantization.explain.values import Explanation, NodeExplanation
-from edgetl.report.view.blocks import Absent, Chart, Gallery, Notes, Section
+from edgetl.report.view.blocks import Absent, Chart, Gallery, Notes, Section, Table
 from edgetl.report.view.charts.labels import placed
+from edgetl.report.view.charts.tradeoff import Point
+from edgetl.report.view.classes import section as classes
 from edgetl.report.view.comparison import section as comparison
 from edgetl.report.view.nodes import section as nodes
 from edgetl.report.view.page import page
 from edgetl.report.view.pictures import section as pictures
+from edgetl.report.view.tradeoff import near_enough
 from edgetl.report.view.verdict import banner
-from tests.report.check_result import check_result, drop, flip, latency
+from tests.report.check_result import check_result, drop, flip, latency, of_class
 
 T = TypeVar("T")
 NOTHING = Gathered("runs/bees", unexplained="Run `edgetl quantize`.")
@@ -127,6 +130,22 @@ def test_int8_is_shown_node_by_node() -> None:
     ]
     absent = nodes(replace(NOTHING, unexplained="Not today."))
     assert absent == Absent("What int8 costs, node by node", "Not today.")
+
+
+def test_a_hopeless_candidate_does_not_squeeze_the_others_and_is_counted() -> None:
+    def point(status: str, top1: float) -> Point:
+        return Point(f"{status}-{top1}", status, 2.0, top1, None, front=False)
+
+    kept = (point("baseline", 94.0), point("chosen", 93.5), point("rejected", 91.0))
+    assert near_enough((*kept, point("rejected", 20.0))) == kept
+    assert near_enough((point("rejected", 20.0),)) == (point("rejected", 20.0),)
+
+
+def test_only_classes_that_lose_something_are_listed() -> None:
+    (table,) = _blocks(classes(judged(check_result(classes=(of_class("dent", 0.1), of_class("hole", 0.0))))), Table)
+    assert [row[0].text for row in table.rows] == ["dent"]
+    (notes,) = _blocks(classes(judged(check_result(classes=(of_class("dent", 0.0),)))), Notes)
+    assert notes.sentences == ("By the candidate none of the classes loses anything.",)
 
 
 def test_labels_are_clear_of_each_other_and_of_points() -> None:

@@ -67,6 +67,17 @@ def test_names_stay_text_and_the_file_asks_nobody_for_anything(written: Path) ->
     assert set(re.findall(r'(?:src|href)="([a-z]+:[a-z/]+|#)', text)) == {"data:image/jpeg", "#"}
 
 
+def test_names_in_a_chart_stay_text() -> None:
+    from edgetl.report.html.draw import svg
+    from edgetl.report.view.charts.tradeoff import Point, spec
+
+    drawn = svg(spec([Point(HOSTILE, "chosen", 2.0, 90.0, None, front=True)], 880), f'"{HOSTILE}', "wide")
+    tags = Tags(drawn)
+    assert (tags.astray, tags.open) == ([], [])
+    assert "script" not in tags.names
+    assert drawn.count("alert(1)") == 3, "its label over its seam, and the words for those who do not see it"
+
+
 def test_it_is_small_and_holds_every_section(written: Path) -> None:
     text = written.read_text(encoding="utf-8")
     assert written.stat().st_size < 500_000

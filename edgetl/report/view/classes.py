@@ -20,7 +20,7 @@ MATRIX_CLASSES, WORST, CONFUSIONS = 12, 10, 10
 def section(run: Gathered) -> Section | Absent:
     """Return the trained classifier by class, and what the candidate changed."""
     trained = _trained(run.evaluation) if run.evaluation else ()
-    judged = (_drops(run.check.accuracy),) if run.check and run.check.accuracy.classes else ()
+    judged = (_drops(run.check.accuracy),) if run.check is not None and run.check.accuracy.classes else ()
     if not trained and not judged:
         return Absent(TITLE, "Run `edgetl finetune` or `edgetl check`: they judge class by class.")
     return Section("classes", TITLE, READING, (*trained, *judged))
@@ -80,7 +80,10 @@ def _probabilities(value: Evaluation) -> tuple[Notes, ...]:
     )
 
 
-def _drops(accuracy: Accuracy) -> Table:
+def _drops(accuracy: Accuracy) -> Table | Notes:
+    losing = [each for each in accuracy.classes if each.drop > 0][:WORST]
+    if not losing:
+        return Notes(("By the candidate none of the classes loses anything.",))
     columns: list[Column[ClassResult]] = [
         Column("class", lambda each: each.name, numeric=False),
         Column("images", lambda each: str(each.images)),
@@ -89,5 +92,4 @@ def _drops(accuracy: Accuracy) -> Table:
         Column("drop, points", lambda each: number(100 * each.drop + 0.0, ".1f")),
         Column("interval", lambda each: interval(each.ci, ".1f", 100)),
     ]
-    caption = "What the candidate loses by class, the most first"
-    return table(caption, columns, accuracy.classes[:WORST])
+    return table("Classes that the candidate costs something, the most first", columns, losing)

@@ -11,7 +11,7 @@ from edgetl.report.view.blocks import NONE, Block, Cell, Chart, Column, Notes, S
 from edgetl.report.view.charts import both
 from edgetl.report.view.charts import tradeoff as chart
 from edgetl.report.view.figures import interval, megabytes, number, percent
-from edgetl.report.view.tradeoff import candidates, located
+from edgetl.report.view.tradeoff import candidates, located, near_enough
 
 READING = (
     "Only what was measured on the same machine and on the same images compares: where these differ, it is said below "
@@ -24,13 +24,13 @@ def section(runs: Sequence[Gathered]) -> Section:
     blocks: list[Block] = [_table(runs)]
     if remarks := _remarks(runs):
         blocks.append(Notes(remarks))
-    points = tuple(point for run in runs for point in located(run))
+    points = tuple(point for run in runs for point in near_enough(located(run)))
     if len({point.run for point in points}) > 1:
         chosen = [each for each in points if each.chosen]
         said = [f"{each.run}: {each.name}, {each.latency_ms:.2f} ms, {each.top1:.1f} %" for each in chosen]
         blocks.append(
             Chart(
-                "All candidates of all runs; the chosen ones are larger and named",
+                "The candidates of all runs; the chosen ones are larger and named",
                 f"Top-1 against latency by run. Chosen: {'; '.join(said) or 'none'}.",
                 *both(lambda width: chart.spec(points, width)),
             )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edgetl.artifacts import Row
 from edgetl.gather.values import Gathered
 from edgetl.report.machine import machine
-from edgetl.report.view.blocks import NONE, Absent, Cell, Column, Notes, Section, table
+from edgetl.report.view.blocks import NONE, Absent, Column, Notes, Section, table
 from edgetl.report.view.figures import number
 
 TITLE = "What really ran where"
@@ -31,7 +31,6 @@ def section(run: Gathered) -> Section | Absent:
         Column("nodes", lambda row: _nodes(row.placement), numeric=False),
         Column("share of MACs", lambda row: _shares(row.mac_share), numeric=False),
         Column("threads", lambda row: NONE if row.threads is None else str(row.threads)),
-        Column("status", lambda row: Cell(row.status, "muted" if row.status == "unavailable" else ""), numeric=False),
     ]
     costs: list[Column[Row]] = [
         Column("candidate", lambda row: row.name, numeric=False),
@@ -46,12 +45,10 @@ def section(run: Gathered) -> Section | Absent:
     measured = [row for row in bench.rows if row.status != "unavailable"]
     missing = tuple(f"{row.name}: {row.reason}" for row in bench.rows if row.status == "unavailable")
     where = f"Measured on {machine(bench.machine)}, {bench.launches} launches."
-    blocks = (
-        table("Placement, as the engines report it", placement, bench.rows),
-        table("What else a candidate costs (end to end: from the file's bytes to the class)", costs, measured),
-        Notes((where, *missing)),
-    )
-    return Section("providers", TITLE, READING, blocks)
+    placed = table("Placement, as the engines report it", placement, measured)
+    cost = table("What else a candidate costs (end to end: from the file's bytes to the class)", costs, measured)
+    said = Notes((where, *missing))
+    return Section("providers", TITLE, READING, (placed, cost, said) if len(cost.heads) > 1 else (placed, said))
 
 
 def _nodes(placement: Mapping[str, int] | None) -> str:

@@ -10,12 +10,16 @@ from edgetl.gather.values import Gathered
 from edgetl.report.view.blocks import NONE, Absent, Cell, Chart, Column, Section, Table, table
 from edgetl.report.view.charts import both
 from edgetl.report.view.charts import tradeoff as chart
-from edgetl.report.view.figures import interval, megabytes, number, percent
+from edgetl.report.view.figures import interval, megabytes, number, percent, several
 
 READING = (
     "Further up is more accurate, further left is faster. On the front is what no other candidate beats in one without "
     "losing in the other; the chosen one is the fastest that provably keeps its accuracy."
 )
+# Longer lists open on a click.
+LONG = 8
+# How far below the best a rejected candidate is still drawn: in points, and times the spread of the others.
+FAR_POINTS, FAR_TIMES = 4.0, 2.0
 
 
 def section(run: Gathered) -> Section | Absent:
@@ -31,12 +35,24 @@ def section(run: Gathered) -> Section | Absent:
     source = run.bench or run.quantize
     images = source.images if source else 0
     by = "edgetl bench" if run.bench else "edgetl quantize"
+    near = near_enough(placed)
+    far = len(placed) - len(near)
     drawn = Chart(
-        f"Top-1 on {images} images against the median latency of one image, measured by {by}",
+        f"Top-1 on {images} images against the median latency of one image, measured by {by}"
+        + (f" ({several(far, 'rejected candidate')} further below not drawn)" if far else ""),
         _words(placed),
-        *both(lambda width: chart.spec(placed, width)),
+        *both(lambda width: chart.spec(near, width)),
     )
     return Section("tradeoff", "Accuracy against latency", READING, (drawn, listed, why))
+
+
+def near_enough(placed: Sequence[chart.Point]) -> tuple[chart.Point, ...]:
+    """Return the points without rejected ones that lie so far below that the others could not be told apart."""
+    kept = [each.top1 for each in placed if each.status != "rejected"]
+    if not kept:
+        return tuple(placed)
+    lowest = max(kept) - max(FAR_POINTS, FAR_TIMES * (max(kept) - min(kept)))
+    return tuple(each for each in placed if each.status != "rejected" or each.top1 >= lowest)
 
 
 def candidates(run: Gathered) -> Sequence[Candidate]:
@@ -96,7 +112,7 @@ def _why(everyone: Sequence[Candidate]) -> Table:
         Column("candidate", lambda each: each.name, numeric=False),
         Column("why", lambda each: each.reason, numeric=False),
     ]
-    return table("Why each stands where it does", columns, everyone)
+    return table("Why each stands where it does", columns, everyone, folded=len(everyone) > LONG)
 
 
 def _status(row: Row) -> Cell:

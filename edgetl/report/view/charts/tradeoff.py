@@ -19,6 +19,7 @@ SIZES = {"chosen": 300, "baseline": 130}
 LONGEST, LONGEST_NARROW = 36, 20
 RUN_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 HEIGHT = 340
+HALO = {"stroke": "var(--card)", "strokeWidth": 4, "strokeJoin": "round"}
 # What the axes and the legend take of it: right and left, above and below.
 MARGIN = (58, 74)
 
@@ -54,8 +55,8 @@ def spec(points: Sequence[Point], width: int) -> Spec:
     y: dict[str, Any] = {"field": "y", "type": "quantitative", "scale": {"domain": ys, "nice": False, "zero": False}}
     x["axis"], y["axis"] = axis("median latency, ms (left is faster)"), axis("top-1, %")
     legend = {"symbolSize": 110, "columnPadding": 26, "labelLimit": width - 40}
-    if by_run and width < WIDE:
-        legend["columns"] = 1
+    if width < WIDE:
+        legend["columns"] = 1 if by_run else 2
     told = {"field": field, "type": "nominal", "legend": legend}
     values = _values(points, width, xs, ys, by_run=by_run)
     return framed(
@@ -83,15 +84,16 @@ def spec(points: Sequence[Point], width: int) -> Spec:
                     "size": {"field": "size", "type": "quantitative", "scale": None, "legend": None},
                 },
             },
-            *(_labels(side, x, y) for side in ("left", "right")),
+            # A seam in the page's colour first, so that lines do not run through the letters.
+            *(_labels(side, x, y, seam) for seam in (HALO, {}) for side in ("left", "right")),
         ],
     )
 
 
-def _labels(side: str, x: dict[str, Any], y: dict[str, Any]) -> Spec:
+def _labels(side: str, x: dict[str, Any], y: dict[str, Any], seam: dict[str, Any]) -> Spec:
     return {
         "transform": [{"filter": f"datum.side == '{side}'"}],
-        "mark": {"type": "text", "align": side, "baseline": "middle", "dx": GAP if side == "left" else -GAP},
+        "mark": {"type": "text", "align": side, "baseline": "middle", "dx": GAP if side == "left" else -GAP} | seam,
         "encoding": {"x": x, "y": y | {"field": "label_y"}, "text": {"field": "label"}},
     }
 
