@@ -16,9 +16,12 @@ import jsonschema
 
 from docs.tools import schemas
 from edgetl.cli import main
+from tests import installed
 from tests.conftest import REPOSITORY
 from tests.docs import blocks, sandbox
 
+# What blocks call that may not be here, and whose package it is.
+NEEDED = {"--emulate": ("qemu-x86_64-static", "qemu-user-static"), "openssl": ("openssl", "openssl")}
 PAGES = [page for page in blocks.pages() if any(block.is_shell for block in blocks.blocks(page))]
 EVERY = [block for page in blocks.pages() for block in blocks.blocks(page)]
 
@@ -99,6 +102,9 @@ def test_what_a_page_shows_runs(page: Path, box: sandbox.Box) -> None:
     runnable = [block for block in shown if block.is_shell and block.excuse is None]
     if not runnable:
         pytest.skip("all of its commands need what is not here: each says what")
+    for word, (program, package) in NEEDED.items():
+        if any(word in block.script for block in runnable):
+            installed.require((program,), (package,))
     box.restore()
     for block in shown:
         if block.file:
