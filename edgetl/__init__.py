@@ -23,7 +23,21 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from edgetl.api import bench, bundle, check, explain, export, finetune, quantize, rank, run, ship, sweep, verify
+    from edgetl.api import (
+        bench,
+        bundle,
+        check,
+        explain,
+        export,
+        finetune,
+        quantize,
+        rank,
+        report,
+        run,
+        ship,
+        sweep,
+        verify,
+    )
 
 __all__ = [
     "__version__",
@@ -35,6 +49,7 @@ __all__ = [
     "finetune",
     "quantize",
     "rank",
+    "report",
     "run",
     "ship",
     "sweep",

@@ -35,7 +35,7 @@ class Value(pydantic.BaseModel):
 
     def _repr_html_(self) -> str | None:
         """Return what a notebook shows of a stage's result: what its command prints. None is the usual text."""
-        from edgetl.report.notebook import html
+        from edgetl.reporting.notebook import html
 
         return html(self)
 

@@ -1,4 +1,4 @@
-"""The values that `bundle`, `verify` and `ship` hand on: told and not stored, unlike artifacts."""
+"""The values that `report`, `bundle`, `verify` and `ship` hand on: told and not stored, unlike artifacts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ from typing import Literal
 
 from edgetl.artifacts import Value
 from edgetl.device.bundle.cost import Latency
+
+
+class LeftOut(Value):
+    """A section that a run has nothing for, and why."""
+
+    run: str
+    section: str
+    reason: str
+
+
+class ReportResult(Value):
+    """A report that was written: the HTML file, the same as Markdown where asked for, the runs in it."""
+
+    report: str
+    markdown: str | None
+    size_bytes: int
+    runs: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 class BundleResult(Value):

@@ -112,7 +112,7 @@ def edgetl_gate(pytestconfig: pytest.Config, edgetl_check: Check) -> Check:
         __tracebackhide__ = True
         result = edgetl_check(*given, **named)
         if result.verdict != "pass":
-            from edgetl.report import plain
+            from edgetl.reporting import plain
 
             report = plain.check(result)
             if result.verdict == "fail" or choice == FAIL:

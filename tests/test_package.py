@@ -20,7 +20,7 @@ from typing import assert_type
 
 import edgetl
 from edgetl.artifacts import BenchResult, CheckResult, ExportResult, FinetuneResult, QuantizeResult, RunResult
-from edgetl.delivery import BundleResult, ShipResult, VerifyResult
+from edgetl.delivery import BundleResult, ReportResult, ShipResult, VerifyResult
 
 assert_type(edgetl.finetune("photos", arch="resnet18", strategy="auto", time_budget="5m"), FinetuneResult)
 assert_type(edgetl.export(), ExportResult)
@@ -28,6 +28,7 @@ assert_type(edgetl.quantize(max_drop=0.005), QuantizeResult)
 assert_type(edgetl.bench(providers=["cpu"]), BenchResult)
 assert_type(edgetl.check().verdict == "pass", bool)
 assert_type(edgetl.check(), CheckResult)
+assert_type(edgetl.report("runs/bees", out="bees.html"), ReportResult)
 assert_type(edgetl.bundle(), BundleResult)
 assert_type(edgetl.verify("surface.pyz"), VerifyResult)
 assert_type(edgetl.ship("surface.pyz", ["ssh://pi@line-1/opt/surface"]), ShipResult)

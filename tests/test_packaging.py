@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-PAGE = "edgetl/report/html/templates"
+PAGE = "edgetl/reporting/html/templates"
 
 
 @pytest.fixture(scope="module")

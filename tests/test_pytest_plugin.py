@@ -14,8 +14,8 @@ from edgetl import pytest_plugin
 from edgetl.artifacts import CheckResult
 from edgetl.gate import stage
 from edgetl.progress import Progress
-from edgetl.report import plain
-from tests.report.check_result import check_result, drop, latency
+from edgetl.reporting import plain
+from tests.reporting.check_result import check_result, drop, latency
 
 VERDICTS = {
     "pass": check_result(),

@@ -24,7 +24,7 @@ from edgetl.ranking import RankResult, RankSettings, rank, stage
 from edgetl.ranking.lineup import validated_images
 from edgetl.ranking.pareto import contenders, front, recommended
 from edgetl.ranking.values import Contestant, Tried
-from edgetl.report import rank as report
+from edgetl.reporting import rank as report
 from tests.cli.hostile import invoke
 from tests.photos import Remarks, class_folders
 

@@ -12,7 +12,7 @@ from pydantic_core.core_schema import FloatSchema
 
 from edgetl.artifacts import BenchResult, CheckResult, ExportResult, FinetuneResult, QuantizeResult, SweepResult
 from edgetl.dataset.values import Dataset
-from edgetl.delivery import BundleResult, ShipResult, VerifyResult
+from edgetl.delivery import BundleResult, ReportResult, ShipResult, VerifyResult
 from edgetl.evaluation import Evaluation
 from edgetl.history import History
 from edgetl.measure.doctor import Findings
@@ -35,6 +35,7 @@ VALUES: Mapping[str, type[BaseModel]] = {
     "history": History,
     "quantize": QuantizeResult,
     "rank": RankResult,
+    "report": ReportResult,
     "ship": ShipResult,
     "sweep": SweepResult,
     "verify": VerifyResult,

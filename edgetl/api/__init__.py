@@ -15,6 +15,7 @@ Nothing heavy is imported before a function is called, since the command line im
 from edgetl.api.convert import explain, export, quantize
 from edgetl.api.deliver import bundle, ship, verify
 from edgetl.api.judge import bench, check, sweep
+from edgetl.api.show import report
 from edgetl.api.train import finetune, rank
 from edgetl.api.whole import run
 
@@ -27,6 +28,7 @@ __all__ = [
     "finetune",
     "quantize",
     "rank",
+    "report",
     "run",
     "ship",
     "sweep",

@@ -46,7 +46,7 @@ def watched(progress: Progress | None) -> Iterator[Progress]:
         yield progress
         return
     from edgetl.progress import Silent
-    from edgetl.report.progress import bars_or
+    from edgetl.reporting.progress import bars_or
 
     with bars_or(Silent()) as drawn:
         yield drawn

@@ -34,7 +34,7 @@ def run(
     """
     from edgetl import pipeline
     from edgetl.latest import remembering
-    from edgetl.report import terminal
+    from edgetl.reporting import terminal
 
     asked = _settings(training_settings(data, out, training), target, tuple(providers), force)
     with remembering(asked.folder), watched(progress) as watching:

@@ -38,8 +38,8 @@ Exit codes: 0 measured, 2 bad input, 3 when a provider that was asked for cannot
 @options.json
 def bench(run: Path | None, sweep: bool, candidate: str | None, as_json: bool, **given: Any) -> None:
     """Measure every candidate on every provider: latency, accuracy, memory, placement."""
-    from edgetl.report import terminal
-    from edgetl.report.json import as_object
+    from edgetl.reporting import terminal
+    from edgetl.reporting.json import as_object
 
     if candidate is not None and not sweep:
         raise click.UsageError("--candidate says what --sweep times. Add --sweep, or leave it out.")
@@ -62,7 +62,7 @@ def _require_swept() -> None:
 
 
 def _sweep(run: Path | None, candidate: str | None, given: Mapping[str, Any], as_json: bool) -> None:
-    from edgetl.report.sweep import settings
+    from edgetl.reporting.sweep import settings
 
     _require_swept()
     heeded = {name: given[name] for name in ("target", "time_budget", "on")}

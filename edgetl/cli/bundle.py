@@ -38,7 +38,7 @@ Exit codes: 0 written, 2 bad input or a verdict that is fail, 3 when the model c
 @options.json
 def bundle(run: Path | None, as_json: bool, **given: Any) -> None:
     """Put the chosen model and all that it needs on a device into one file that proves itself."""
-    from edgetl.report import shipping
+    from edgetl.reporting import shipping
 
     with output.progress() as progress:
         result = api.bundle(run, progress=progress, **given)

@@ -52,9 +52,9 @@ Exit codes: 0 pass, 1 fail, 2 bad input, 3 could not measure, 4 inconclusive
 @options.json
 def check(run: Path | None, as_json: bool, **given: Any) -> None:
     """Judge a candidate against a baseline, here and now: pass, fail or inconclusive."""
-    from edgetl.report import terminal
-    from edgetl.report.ci import Reports, require, write
-    from edgetl.report.json import as_object
+    from edgetl.reporting import terminal
+    from edgetl.reporting.ci import Reports, require, write
+    from edgetl.reporting.json import as_object
 
     reports = Reports(**{name: given.pop(name) for name in ("junit", "markdown", "code_quality", "metrics", "text")})
     require(reports)

@@ -20,7 +20,7 @@ Exit codes: 0 when a model can be run and measured here, 3 when not
 def doctor(as_json: bool) -> None:
     """Say what this machine can run, and each problem with its remedy."""
     from edgetl.measure.doctor import examine
-    from edgetl.report import catalogue
+    from edgetl.reporting import catalogue
 
     findings = examine()
     output.show(findings.model_dump(mode="json"), as_json, lambda: catalogue.doctor(findings))

@@ -39,7 +39,7 @@ Exit codes: 0 made or already there, 2 bad input, 3 when it could not be install
 def create(name: str, as_json: bool) -> None:
     """Make an environment with pip, beside this one and without touching it."""
     from edgetl import environments
-    from edgetl.report import environments as shown
+    from edgetl.reporting import environments as shown
 
     with output.progress() as progress:
         made = environments.create(name, progress)
@@ -59,7 +59,7 @@ Examples:
 def list_(as_json: bool) -> None:
     """List the environments that can be made, and what is in those that were."""
     from edgetl import environments
-    from edgetl.report import environments as shown
+    from edgetl.reporting import environments as shown
 
     rows = [_row(name, environments.made(name)) for name in environments.ENVIRONMENTS]
     output.show({"environments": rows}, as_json, lambda: shown.environments(rows))

@@ -27,8 +27,8 @@ Examples:
 @options.json
 def export(run: Path | None, calibrated: bool, as_json: bool) -> None:
     """Write the trained classifier as ONNX, checked against torch."""
-    from edgetl.report import terminal
-    from edgetl.report.json import as_object
+    from edgetl.reporting import terminal
+    from edgetl.reporting.json import as_object
 
     with output.progress() as progress:
         result = api.export(run, calibrated=calibrated, progress=progress)

@@ -37,7 +37,7 @@ def finetune(as_json: bool, **given: Any) -> None:
         return
     # Late, and not with the others: by now the stage has imported what these need while it had to wait.
     from edgetl.evaluation import Evaluation
-    from edgetl.report import terminal
-    from edgetl.report.json import as_object
+    from edgetl.reporting import terminal
+    from edgetl.reporting.json import as_object
 
     output.show(as_object(result), as_json, lambda: terminal.finetune(result, Evaluation.load(Path(result.run))))

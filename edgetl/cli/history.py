@@ -24,7 +24,7 @@ different machines, or against different baselines, do not compare.
 def history(folder: Path, as_json: bool) -> None:
     """Show how latency, accuracy and verdicts in stored results went over time."""
     from edgetl.history import history as stage
-    from edgetl.report import history as report
+    from edgetl.reporting import history as report
 
     value = stage(folder)
     if as_json:

@@ -69,7 +69,7 @@ def _rendered(result: Scaffold, asked: Wanted) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from edgetl.report.lines import following
+    from edgetl.reporting.lines import following
 
     written = [Text(f"wrote {path}") for path in result.written]
     kept = [Text(f"kept {path}, which was already there") for path in result.kept]

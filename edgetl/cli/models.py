@@ -20,7 +20,7 @@ def models(as_json: bool) -> None:
     import dataclasses
 
     from edgetl.backbones import BACKBONES
-    from edgetl.report import catalogue
+    from edgetl.reporting import catalogue
 
     value = {"models": [dataclasses.asdict(backbone) for backbone in BACKBONES.values()]}
     output.show(value, as_json, lambda: catalogue.models(tuple(BACKBONES.values())))

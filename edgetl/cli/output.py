@@ -40,7 +40,7 @@ def show(value: Mapping[str, Any], as_json: bool, render: Callable[[], Renderabl
 
 def progress() -> AbstractContextManager[Progress]:
     """Return a Progress that draws bars on a terminal; elsewhere it prints remarks, and a line at times."""
-    from edgetl.report.progress import bars_or
+    from edgetl.reporting.progress import bars_or
 
     return bars_or(_Plain())
 

@@ -65,8 +65,8 @@ def quantize(model: Path | None, run: Path | None, explain: bool, as_json: bool,
 
 
 def _search(model: Path | None, run: Path | None, given: Mapping[str, Any], as_json: bool) -> None:
-    from edgetl.report import terminal
-    from edgetl.report.json import as_object
+    from edgetl.reporting import terminal
+    from edgetl.reporting.json import as_object
 
     asked = {name: value for name, value in given.items() if name != "candidate"}
     with output.progress() as progress:
@@ -75,7 +75,7 @@ def _search(model: Path | None, run: Path | None, given: Mapping[str, Any], as_j
 
 
 def _explain(model: Path | None, run: Path | None, given: Mapping[str, Any], as_json: bool) -> None:
-    from edgetl.report.explanation import explanation
+    from edgetl.reporting.explanation import explanation
 
     asked = {name: given[name] for name in ("candidate", *OF_MODEL)}
     with output.progress() as progress:

@@ -51,7 +51,7 @@ Exit codes: 0 ranked, 2 bad input, 3 nothing could be measured, 130 interrupted
 def rank(data: Path | None, as_json: bool, **given: Any) -> None:
     """List the backbones worth a choice: accuracy on your images against latency on the target, cheap first."""
     from edgetl.cli.interruption import SIGNALLED
-    from edgetl.report import rank as report
+    from edgetl.reporting import rank as report
 
     with output.progress() as progress:
         result = api.rank(data, progress=progress, **given)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgetl.cli import options, output
+from edgetl import api
+from edgetl.cli import complete, options, output
 
 
 @click.command(
@@ -18,7 +19,7 @@ Examples:
 Exit codes: 0 written, 2 bad input
 """
 )
-@click.argument("named", nargs=-1, type=options.FOLDER, metavar="[RUN]...")
+@click.argument("named", nargs=-1, type=options.FOLDER, metavar="[RUN]...", shell_complete=complete.run)
 @click.option("--out", type=options.FOLDER, help="The file to write. [default: report.html in the run's folder]")
 @click.option("--markdown", type=options.FOLDER, help="Write the same as Markdown there, for a pull request.")
 @options.json
@@ -27,14 +28,8 @@ def report(named: tuple[Path, ...], out: Path | None, markdown: Path | None, as_
 
     RUN is a folder, or a name under runs/; without one the last run is taken.
     """
-    from edgetl import runs
-    from edgetl.gather import gather
-    from edgetl.report import written
+    from edgetl.reporting import written
 
-    folders = [runs.resolve(each) for each in named or (None,)]
-    files = written.Files(out or folders[0] / written.NAME, markdown)
-    written.require(files)
     with output.progress() as progress:
-        found = [gather(folder, progress) for folder in dict.fromkeys(folders)]
-    result = written.write(found, files)
-    output.show(written.as_object(result), as_json, lambda: written.told(result))
+        result = api.report(*named, out=out, markdown=markdown, progress=progress)
+    output.show(result.model_dump(mode="json"), as_json, lambda: written.told(result))

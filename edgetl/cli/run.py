@@ -31,7 +31,7 @@ Exit codes: those of `edgetl check`
 @options.json
 def run(as_json: bool, **given: Any) -> None:
     """The whole job: finetune, export, quantize, bench and check, skipping what has not changed."""
-    from edgetl.report import json, terminal
+    from edgetl.reporting import json, terminal
 
     with output.progress() as progress:
         result = api.run(progress=progress, **given)

@@ -33,7 +33,7 @@ Exit codes: 0 every device has it, 1 a device refused it, 2 bad input, 3 a devic
 @options.json
 def ship(what: tuple[str, ...], rollback: bool, as_json: bool, **given: Any) -> None:
     """Bring a bundle to devices over ssh: each has the new version, verified there, or still the old one."""
-    from edgetl.report import shipping
+    from edgetl.reporting import shipping
 
     bundle, devices = (None, what) if rollback else (next(iter(what), None), what[1:])
     if not rollback and bundle is None:

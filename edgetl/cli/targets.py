@@ -19,7 +19,7 @@ Examples:
 def targets(name: str | None, as_json: bool) -> None:
     """List the device classes that models are made for."""
     from edgetl import targets as known
-    from edgetl.report import catalogue
+    from edgetl.reporting import catalogue
 
     chosen = [known.load(name)] if name else [known.detect(), *map(known.load, known.names())]
     value = {"targets": [target.model_dump(mode="json") for target in chosen]}

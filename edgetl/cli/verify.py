@@ -37,7 +37,7 @@ Exit codes: 0 ok, 1 not ok, 2 bad input, 3 when the model cannot run there
 @options.json
 def verify(bundle: Path, no_timing: bool, as_json: bool, **given: Any) -> None:
     """Check a bundle: every byte of it, its signature, and that its model does what it did where it was made."""
-    from edgetl.report import shipping
+    from edgetl.reporting import shipping
 
     with output.progress() as progress:
         result = api.verify(bundle, seconds=None if no_timing else VERIFY_S, progress=progress, **given)

@@ -162,7 +162,7 @@ def test_a_key_that_is_none_is_one_sentence(tmp_path: Path, content: str | None)
 
 
 def test_what_the_verdict_failed_is_not_bundled_unless_forced(tmp_path: Path) -> None:
-    from tests.report.check_result import check_result
+    from tests.reporting.check_result import check_result
 
     run = run_of(tmp_path)
     failed = check_result().model_copy(update={"verdict": "fail", "candidate": "int8", "reasons": ("It is too slow.",)})

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from edgetl.artifacts import BenchResult, CheckResult, Latency, Row
-from edgetl.report.history import SHOWN, sparkline
+from edgetl.reporting.history import SHOWN, sparkline
 from tests.cli.hostile import invoke
-from tests.report.check_result import MACHINE, QUIET, check_result, drop, latency
+from tests.reporting.check_result import MACHINE, QUIET, check_result, drop, latency
 
 
 def store(folder: str, result: CheckResult | BenchResult) -> Path:

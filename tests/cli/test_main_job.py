@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from edgetl.artifacts import RunResult
-from edgetl.report.json import as_object
+from edgetl.reporting.json import as_object
 from tests.cli.hostile import COLOURS, Said, contents, photos, run, start
 from tests.conftest import REPOSITORY
 from tests.photos import photo

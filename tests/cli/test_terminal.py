@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from edgetl.report.progress import rate
+from edgetl.reporting.progress import rate
 from tests.bundles import bundle
 from tests.cli.hostile import at_terminal, invoke, run
 

@@ -12,8 +12,8 @@ from edgetl.errors import RunError
 from edgetl.gather import gather
 from edgetl.measure import record
 from edgetl.progress import Silent
-from tests.report.check_result import check_result
-from tests.report.made_up_run import BASE, full_run
+from tests.reporting.check_result import check_result
+from tests.reporting.made_up_run import BASE, full_run
 
 
 @pytest.fixture

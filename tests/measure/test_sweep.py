@@ -16,10 +16,10 @@ from edgetl.measure.launches import Variant
 from edgetl.measure.statistics import Estimate
 from edgetl.measure.sweep import SPINNING, sweep
 from edgetl.progress import Silent
-from edgetl.report.sweep import settings as drawn
+from edgetl.reporting.sweep import settings as drawn
 from tests.measure.scripted_run import MS, PREPROCESS, scripted_run
 from tests.measure.test_launches import IMAGE
-from tests.report.test_terminal import drawn as text_of
+from tests.reporting.test_terminal import drawn as text_of
 
 
 def test_every_setting_is_compared_with_the_targets_own(tmp_path: Path) -> None:

@@ -1,5 +1,0 @@
-"""Charts as Vega-Lite specifications, one file each: plain data, drawn by the renderer."""
-
-from edgetl.report.view.charts.theme import both
-
-__all__ = ["both"]
