@@ -40,6 +40,11 @@ class Block:
         return self.language in SHELLS
 
     @property
+    def runs(self) -> bool:
+        """Return whether it can run in tests."""
+        return self.is_shell and self.excuse is None
+
+    @property
     def script(self) -> str:
         """Return the commands: in a console those after its prompt."""
         if self.language == "sh":
