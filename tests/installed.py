@@ -20,7 +20,7 @@ def require(programs: Sequence[str], packages: Sequence[str]) -> None:
         # A machine's lists of packages may be old, or not there.
         for arguments in (("install", *packages), ("update",), ("install", *packages)):
             if _missing(programs):
-                subprocess.run([*_APT, *arguments], capture_output=True, check=False, timeout=300)
+                subprocess.run([*_APT, *arguments], capture_output=True, check=False, timeout=500)
     if missing := _missing(programs):
         pytest.skip(f"no {missing[0]} here, and it cannot be installed (apt-get install {' '.join(packages)} as root)")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgetl.cli import main
+from tests import installed
 from tests.cli.hostile import invoke
 
 # What bash runs after TAB, asked for one line; fish and zsh are asked in their own ways.
@@ -36,16 +36,6 @@ _edgetl_completion
 """
 
 
-def installed(shell: str) -> str:
-    """Return the shell's path; installs it where that is possible, else skips."""
-    if shutil.which(shell) is None and not os.geteuid() and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-y", "-q", shell], capture_output=True, check=False, timeout=300)
-    found = shutil.which(shell)
-    if found is None:
-        pytest.skip(f"no {shell} here, and it cannot be installed (apt-get install {shell} as root)")
-    return found
-
-
 @pytest.fixture
 def completed(tmp_path: Path) -> Callable[[str, str], str]:
     """Return what a shell offers for a line that ends where TAB is pressed."""
@@ -56,7 +46,8 @@ def completed(tmp_path: Path) -> Callable[[str, str], str]:
     edgetl.chmod(0o755)
 
     def ask(shell: str, line: str) -> str:
-        program = installed(shell)
+        installed.require((shell,), (shell,))
+        program = str(installed.where(shell))
         script = tmp_path / f"completion.{shell}"
         script.write_text(invoke("completion", shell).out, encoding="utf-8")
         asked = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].format(script=script, line=line)

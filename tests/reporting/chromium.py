@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,31 +11,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import installed
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-
-def require() -> str:
-    """Return where Chromium is, installed if need be; skips where it cannot be."""
-    for attempt in range(2):
-        found = shutil.which("chromium")
-        if found:
-            return found
-        if attempt or os.geteuid() or not shutil.which("apt-get"):
-            break
-        subprocess.run(["apt-get", "install", "-y", "-q", "chromium"], capture_output=True, check=False, timeout=500)
-    pytest.skip("no Chromium here, and it cannot be installed (apt-get install chromium as root)")
 
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
     """Yield a headless Chromium; skips without one."""
     api = pytest.importorskip("playwright.sync_api")
-    path = require()
+    installed.require(("chromium",), ("chromium",))
     with api.sync_playwright() as driver:
         # No name is resolved: a page that asks somebody for something is seen to fail.
         options = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND"]
-        started = driver.chromium.launch(executable_path=path, args=options)
+        started = driver.chromium.launch(executable_path=installed.where("chromium"), args=options)
         yield started
         started.close()
 
