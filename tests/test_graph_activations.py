@@ -19,7 +19,7 @@ from edgetl import recipes  # noqa: E402
 from edgetl.graph import hard_sigmoid, hard_swish  # noqa: E402
 from edgetl.graph.rewrite import rewrite  # noqa: E402
 from edgetl.quantization import absorb  # noqa: E402
-from edgetl.quantization.calibration.observe import calibrate  # noqa: E402
+from edgetl.quantization.calibration.observe import calibrate, session  # noqa: E402
 from edgetl.quantization.engines import static  # noqa: E402
 
 pytestmark = pytest.mark.engine
@@ -94,8 +94,8 @@ def _batches(count: int = 4) -> Iterator[Any]:
 
 
 def _run(proto: Any) -> Any:
-    session = ort.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.concatenate([session.run(None, {"image": batch})[0] for batch in _batches()])
+    running = session(proto)
+    return np.concatenate([running.run(None, {"image": batch})[0] for batch in _batches()])
 
 
 def _rewritten(proto: Any, each: Any) -> tuple[Any, int]:

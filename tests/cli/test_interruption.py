@@ -155,4 +155,4 @@ def test_an_interruption_is_one_object_in_json(finished: Path) -> None:
     out, err = process.communicate(timeout=60)
     said = Said(process.returncode, out, err)
     assert said.code == 130
-    assert said.json["error"] == {"message": said.error, "exit_code": 130}
+    assert said.json["error"] == {"message": said.error, "exit_code": 130, "docs": None}

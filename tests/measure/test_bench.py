@@ -199,7 +199,7 @@ def test_a_row_says_what_share_of_the_arithmetic_its_provider_does(tmp_path: Pat
 
 
 def test_a_candidate_that_dies_while_it_is_timed_is_a_row_and_the_others_are_measured(tmp_path: Path) -> None:
-    dying = {"fail": {"at": "run", "how": "exit", "after": 300, "message": "No memory."}}
+    dying = {"fail": {"at": "run", "how": "exit", "after": 60, "message": "No memory."}}
     result = benched(scripted_run(tmp_path, fake_fp32={}, fake_int8={}, dying_int8={**dying, "provider": "fake"}))
     assert [each.status for each in result.rows] == ["baseline", "chosen", "unavailable"]
     assert "No memory." in row(result, "dying-int8").reason

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 pytest.importorskip("onnxruntime")
 
-import onnxruntime as ort
-
 from edgetl import recipes
+from edgetl.quantization.calibration.observe import session
 from edgetl.quantization.engines import static
 from edgetl.quantization.pairs import groups, in_float, quantized_nodes
 from tests.quantization.small import images, network
@@ -20,10 +19,7 @@ pytestmark = pytest.mark.engine
 
 
 def _logits(model: onnx.ModelProto) -> NDArray[np.float32]:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    found: NDArray[np.float32] = session.run(None, {"image": images(16, 1)})[0]
+    found: NDArray[np.float32] = session(model).run(None, {"image": images(16, 1)})[0]
     return found
 
 

@@ -12,22 +12,21 @@ import pytest
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 from edgetl import recipes  # noqa: E402
 from edgetl.device.values import Preprocess  # noqa: E402
 from edgetl.graph.from_torch import export_module  # noqa: E402
 from edgetl.pixels import iter_pixels  # noqa: E402
+from edgetl.quantization.calibration.observe import session  # noqa: E402
 from edgetl.quantization.engines import static  # noqa: E402
 
 pytestmark = [pytest.mark.training, pytest.mark.engine, pytest.mark.realdata]
 
 
 def _logits(model: Any, pixels: Any) -> Any:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return np.concatenate([session.run(None, {"image": batch})[0] for batch in np.array_split(pixels, 20)])
+    running = session(model)
+    return np.concatenate([running.run(None, {"image": batch})[0] for batch in np.array_split(pixels, 20)])
 
 
 def test_int8_mobilenet_keeps_what_it_knows_of_imagenet(shared_data: Path) -> None:

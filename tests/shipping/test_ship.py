@@ -275,7 +275,7 @@ def test_ctrl_c_is_one_sentence_and_leaves_a_whole_version(devices: Devices, tmp
         ((), "Name the bundle"),
         (("x.pyz", "line-1"), "no address of a device"),
         (("x.pyz", "ssh://line-1"), "does not say where versions go"),
-        (("missing.pyz", "ssh://line-1/opt/x"), "does not exist"),
+        (("missing.pyz", "ssh://line-1/opt/x"), "There is no bundle missing.pyz"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:

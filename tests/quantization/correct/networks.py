@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+
+from edgetl.quantization.calibration.observe import session
 
 SIDE, WIDTH, WIDE, CLASSES = 8, 16, 32, 5
 SHAPES = {
@@ -61,8 +62,7 @@ def run(model: Any, images: Any = None, output: str = "logits") -> Any:
     observed.CopyFrom(model)
     if output not in {value.name for value in observed.graph.output}:
         observed.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
-    session = ort.InferenceSession(observed.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run([output], {"image": pixels() if images is None else images})[0]
+    return session(observed).run([output], {"image": pixels() if images is None else images})[0]
 
 
 def constant(model: Any, name: str) -> Any:

@@ -18,6 +18,7 @@ from edgetl import recipes  # noqa: E402
 from edgetl.device.values import Preprocess  # noqa: E402
 from edgetl.graph.from_torch import export_module  # noqa: E402
 from edgetl.quantization.calibration import observe as calibration  # noqa: E402
+from edgetl.quantization.calibration.observe import session  # noqa: E402
 from edgetl.quantization.engines import float16, static  # noqa: E402
 from tests import trained_run as fixture  # noqa: E402
 
@@ -47,17 +48,16 @@ def model() -> Any:
     return export_module(module, Preprocess(resize=72, crop=SIDE))
 
 
-def _session(proto: Any, optimized: Path | None = None) -> Any:
+def _optimized(proto: Any, path: Path) -> None:
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    if optimized:
-        options.optimized_model_filepath = str(optimized)
-    return ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    options.optimized_model_filepath = str(path)
+    ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def _logits(proto: Any) -> Any:
-    session = _session(proto)
-    return np.concatenate([session.run(None, {"image": batch})[0] for batch in _images(12)])
+    running = session(proto)
+    return np.concatenate([running.run(None, {"image": batch})[0] for batch in _images(12)])
 
 
 def _signal_to_noise_db(expected: Any, found: Any) -> float:
@@ -103,7 +103,7 @@ def test_every_int8_recipe_keeps_the_logits(shallow: Any, name: str) -> None:
 def test_mobilenet_runs_wholly_in_int8(model: Any, tmp_path: Path) -> None:
     quantized = static.quantize(model, recipes.load("u8s8-percentile"), _images)
     path = tmp_path / "optimized.onnx"
-    _session(quantized, path)
+    _optimized(quantized, path)
     operators = Counter(node.op_type for node in onnx.load(path).graph.node)
     # One Q behind the normalization, and a last product that gives float logits; everything between is integer.
     assert operators["QuantizeLinear"] == operators["QGemm"] == 1
@@ -191,7 +191,7 @@ def test_images_are_taken_one_batch_at_a_time(model: Any) -> None:
 
 @pytest.mark.parametrize("name", ["u8s8-percentile", "u8s8-mean-minmax", "u8s8-entropy"])
 def test_the_range_of_the_logits_is_never_cut(model: Any, name: str) -> None:
-    expected = np.concatenate([_session(model).run(None, {"image": batch})[0] for batch in _images()])
+    expected = np.concatenate([session(model).run(None, {"image": batch})[0] for batch in _images()])
     ranges = calibration.calibrate(model, _images(), recipes.load(name))
     found = ranges[model.graph.output[0].name]
     assert (found.low, found.high) == pytest.approx((expected.min(), expected.max()), rel=1e-5)
