@@ -12,7 +12,7 @@ from edgetl.environments.emulation import emulated
 from edgetl.environments.local import local_command
 from edgetl.measure.worker import Worker
 
-PROCESSORS = ("native", "avx2", "raspberry-pi-4", "arm64")
+PROCESSORS = ("native", "avx2", "arm64")
 # What a recipe whose 8-bit products saturate must lose there, and others must not, in dB.
 CAUGHT_DB, SAME_DB = 3.0, 1.0
 SAME = ("fp32", "u8s8-reduced-range")
@@ -39,6 +39,8 @@ def measure(bundles: Mapping[str, Path]) -> list[dict[str, Any]]:
                     "ok": found.ok,
                 }
             )
+            # An emulated processor takes minutes: what is known is said.
+            print(f"{name} on {processor}: {found.sqnr_db:.1f} dB, top-1 {found.accuracy}", flush=True)
     return rows
 
 
