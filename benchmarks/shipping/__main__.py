@@ -1,4 +1,4 @@
-"""`python -m benchmarks.shipping [--part footprint|overhead|ship|processors] [--folder FOLDER]`.
+"""`python -m benchmarks.shipping [--part footprint|overhead|ship|processors] [--golden N] [--folder FOLDER]`.
 
 The model is the shared MobileNetV2 (EDGETL_DATA); `ship` takes an ssh server on the loopback, `processors` the
 environments that `edgetl env create emulate-x86-64` and `emulate-arm64` make.
@@ -28,13 +28,18 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=cache_dir() / "benchmarks" / "quantization", help="as quantization's"
     )
+    parser.add_argument(
+        "--golden", type=int, default=128, help="photos in a bundle; an emulated CPU takes seconds each"
+    )
     parser.add_argument("--json", type=Path, help="write all figures there")
     arguments = parser.parse_args()
     if not HERE:
         print("skipped: no photos or ImageNet weights here (EDGETL_DATA)")
         return 0
     print(describe(), flush=True)
-    made = bundles(run_of(CASES[0], arguments.folder.resolve()), arguments.folder.resolve() / "shipping")
+    made = bundles(
+        run_of(CASES[0], arguments.folder.resolve()), arguments.folder.resolve() / "shipping", arguments.golden
+    )
     figures: dict[str, Any] = {"machine": describe()}
     missed: list[str] = []
     for name in arguments.part or PARTS:

@@ -16,19 +16,19 @@ from edgetl.quantization.calibration.images import Calibration
 from edgetl.quantization.make import Workshop
 
 FP32, RECIPES = "fp32", ("u8s8-equalized", "u8s8-reduced-range", "s8s8-asymmetric")
-GOLDEN, SAMPLES = 128, 128
+SAMPLES = 128
 
 
-def bundles(run: Path, folder: Path) -> Mapping[str, Path]:
-    """Return a bundle for fp32 and each recipe, by its name; made once."""
+def bundles(run: Path, folder: Path, golden: int) -> Mapping[str, Path]:
+    """Return a bundle with so many ``golden`` images for fp32 and each recipe, by its name; made once."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {name: folder / f"{name}.pyz" for name in (FP32, *RECIPES)}
+    wanted = {name: folder / f"{name}-{golden}.pyz" for name in (FP32, *RECIPES)}
     if not all(path.is_file() for path in wanted.values()):
         rows = _candidates(run)
         _quantized(run, rows)
         for (name, path), row in zip(wanted.items(), rows, strict=True):
             print(f"{name}: bundle", flush=True)
-            bundle(BundleSettings(run, row.name, path, golden=GOLDEN), Silent())
+            bundle(BundleSettings(run, row.name, path, golden=golden), Silent())
     return wanted
 
 
