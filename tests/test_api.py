@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edgetl import api
+from edgetl.api.convert import Seen
 from edgetl.api.training import Training, settings
 from edgetl.artifacts import BenchResult, CheckResult
 from edgetl.cli import main
@@ -21,7 +22,7 @@ from tests.cli.hostile import invoke
 from tests.measure.scripted_run import MS, scripted_run
 from tests.photos import Remarks
 
-COMMANDS = ("finetune", "export", "quantize", "bench", "check", "bundle", "verify", "ship", "rank", "run")
+COMMANDS = ("finetune", "export", "quantize", "bench", "check", "bundle", "verify", "ship", "rank", "report", "run")
 # What only a command has: how it prints, and what is a function of its own in Python.
 OF_THE_COMMAND_LINE = {"as_json", "explain", "sweep", "no_timing", "what"} | {
     "junit", "markdown", "code_quality", "metrics", "text",
@@ -31,16 +32,20 @@ OF_THE_COMMAND_LINE = {"as_json", "explain", "sweep", "no_timing", "what"} | {
 def parameters(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the parameters of a function with their defaults, those of a training among them."""
     found = inspect.signature(function).parameters
-    plain = {name: each.default for name, each in found.items() if each.kind is not each.VAR_KEYWORD}
-    training = dict.fromkeys(Training.__annotations__) if "training" in found else {}
-    return plain | training
+    plain = {
+        name: () if each.kind is each.VAR_POSITIONAL else each.default
+        for name, each in found.items()
+        if each.kind is not each.VAR_KEYWORD
+    }
+    groups = {"training": Training, "seen": Seen}
+    return plain | {name: None for group, keys in groups.items() if group in found for name in keys.__annotations__}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_function_has_the_options_of_its_command(command: str) -> None:
-    options = {str(each.name) for each in main.commands[command].params} - OF_THE_COMMAND_LINE
     own = set(parameters(getattr(api, command))) | set(parameters(api.sweep) if command == "bench" else ())
     own |= set(parameters(api.explain) if command == "quantize" else ())
+    options = {str(each.name) for each in main.commands[command].params} - (OF_THE_COMMAND_LINE - own)
     assert options <= own
     assert own - options <= {"progress", "seconds", "devices", "bundle"}
 

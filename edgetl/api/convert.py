@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from edgetl.api.given import Duration, Place, path, run_folder, watched, worker
 from edgetl.defaults import QUANTIZE_S, TARGET
@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from edgetl.artifacts import ExportResult, QuantizeResult
     from edgetl.progress import Progress
     from edgetl.quantization.explain.values import Explanation
+
+
+class Seen(TypedDict, total=False):
+    """How a model from elsewhere sees images; what is left out or None is ImageNet's, at the size that it fixes.
+
+    ``labels`` is a CSV of file and label, ``mean`` and ``std`` are RGB on the 0..1 scale, ``resize`` (the short side)
+    and ``crop`` in pixels.
+    """
+
+    labels: Place | None
+    mean: Triple | None
+    std: Triple | None
+    resize: int | None
+    crop: int | None
+    interpolation: str | None
 
 
 def export(run: Place | None = None, *, calibrated: bool = False, progress: Progress | None = None) -> ExportResult:
@@ -43,19 +58,14 @@ def quantize(
     on: str | None = None,
     accept_unproven: bool = False,
     calibration: Place | None = None,
-    labels: Place | None = None,
-    mean: Triple | None = None,
-    std: Triple | None = None,
-    resize: int | None = None,
-    crop: int | None = None,
-    interpolation: str | None = None,
     progress: Progress | None = None,
+    **seen: Unpack[Seen],
 ) -> QuantizeResult:
     """Return a target's candidates, each with accuracy, latency and why it won or lost; one of them is chosen.
 
     ``max_drop`` is the largest allowed loss of top-1, None the target's budget; ``on`` where to measure
     (ssh://user@host, or a worker's command line). ``model`` is an ONNX classifier that edgetl did not train:
-    ``calibration`` then names images for it, ``labels`` a CSV of file and label, and the rest how it sees images.
+    ``calibration`` then names images for it, and the rest (`Seen`) how it sees them.
     Raises UsageError for bad input, RunError for a run that was not exported.
     """
     from edgetl import runs
@@ -63,7 +73,7 @@ def quantize(
     from edgetl.quantization.stage import QuantizeSettings
     from edgetl.quantization.stage import quantize as stage
 
-    own = _sight(labels, mean, std, resize, crop, interpolation)
+    own = _given(seen)
     with watched(progress) as watching:
         folder = _folder(model, run, calibration, own, watching)
         settings = QuantizeSettings(
@@ -85,13 +95,8 @@ def explain(
     run: Place | None = None,
     candidate: str | None = None,
     calibration: Place | None = None,
-    labels: Place | None = None,
-    mean: Triple | None = None,
-    std: Triple | None = None,
-    resize: int | None = None,
-    crop: int | None = None,
-    interpolation: str | None = None,
     progress: Progress | None = None,
+    **seen: Unpack[Seen],
 ) -> Explanation:
     """Return what int8 does to each node of a candidate, by default the chosen one or the best int8 one.
 
@@ -100,7 +105,7 @@ def explain(
     from edgetl import runs
     from edgetl.quantization.explain import explain as stage
 
-    own = _sight(labels, mean, std, resize, crop, interpolation)
+    own = _given(seen)
     with watched(progress) as watching:
         folder = _folder(model, run, calibration, own, watching)
         result = stage(folder, candidate, watching)
@@ -108,17 +113,9 @@ def explain(
     return result
 
 
-def _sight(
-    labels: Place | None,
-    mean: Triple | None,
-    std: Triple | None,
-    resize: int | None,
-    crop: int | None,
-    interpolation: str | None,
-) -> dict[str, Any]:
+def _given(seen: Seen) -> dict[str, Any]:
     """Return what was said of a model from elsewhere, by the names of `AdoptSettings`."""
-    said = {"labels": path(labels), "mean": mean, "std": std, "resize": resize, "crop": crop}
-    return {name: value for name, value in (said | {"interpolation": interpolation}).items() if value is not None}
+    return {name: value for name, value in {**seen, "labels": path(seen.get("labels"))}.items() if value is not None}
 
 
 def _folder(

@@ -19,11 +19,11 @@ Examples:
 Exit codes: 0 written, 2 bad input
 """
 )
-@click.argument("named", nargs=-1, type=options.FOLDER, metavar="[RUN]...", shell_complete=complete.run)
+@click.argument("runs", nargs=-1, type=options.FOLDER, metavar="[RUN]...", shell_complete=complete.run)
 @click.option("--out", type=options.FOLDER, help="The file to write. [default: report.html in the run's folder]")
 @click.option("--markdown", type=options.FOLDER, help="Write the same as Markdown there, for a pull request.")
 @options.json
-def report(named: tuple[Path, ...], out: Path | None, markdown: Path | None, as_json: bool) -> None:
+def report(runs: tuple[Path, ...], out: Path | None, markdown: Path | None, as_json: bool) -> None:
     """Write one HTML file that shows a run, or several side by side, with all that the verdict rests on.
 
     RUN is a folder, or a name under runs/; without one the last run is taken.
@@ -31,5 +31,5 @@ def report(named: tuple[Path, ...], out: Path | None, markdown: Path | None, as_
     from edgetl.reporting import written
 
     with output.progress() as progress:
-        result = api.report(*named, out=out, markdown=markdown, progress=progress)
+        result = api.report(*runs, out=out, markdown=markdown, progress=progress)
     output.show(result.model_dump(mode="json"), as_json, lambda: written.told(result))
