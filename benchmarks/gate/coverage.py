@@ -8,7 +8,7 @@ import numpy as np
 
 from edgetl.artifacts import Outcome
 from edgetl.gate.limits import outcome
-from edgetl.measure.accuracy import tango_interval
+from edgetl.measure.accuracy import drop_interval
 
 IMAGES = (100, 300, 1000)
 BUDGET = 0.02
@@ -29,7 +29,7 @@ def measure() -> list[dict[str, Any]]:
     for images in IMAGES:
         for discordant in DISCORDANT:
             lost, won = _draw(rng, images, discordant, 0.0)
-            intervals = [tango_interval(*pair, images) for pair in zip(lost, won, strict=True)]
+            intervals = [drop_interval(*pair, images) for pair in zip(lost, won, strict=True)]
             covered = np.mean([low <= 0.0 <= high for low, high in intervals])
             at_budget = _verdicts(rng, images, max(discordant, BUDGET), BUDGET)
             lost, won = _draw(rng, images, max(discordant, 2 * BUDGET), 2 * BUDGET)
@@ -48,7 +48,7 @@ def measure() -> list[dict[str, Any]]:
 
 def _verdicts(rng: np.random.Generator, images: int, discordant: float, drop: float) -> list[Outcome]:
     lost, won = _draw(rng, images, discordant, drop)
-    return [outcome(*tango_interval(*pair, images), BUDGET) for pair in zip(lost, won, strict=True)]
+    return [outcome(*drop_interval(*pair, images), BUDGET) for pair in zip(lost, won, strict=True)]
 
 
 def _draw(

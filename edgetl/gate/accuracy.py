@@ -6,7 +6,7 @@ from edgetl.artifacts import Accuracy, ClassResult, Flip
 from edgetl.gate.evidence import Answers
 from edgetl.gate.images import Images
 from edgetl.gate.limits import outcome
-from edgetl.measure.accuracy import PairedAccuracy, images_needed, tango_interval
+from edgetl.measure.accuracy import PairedAccuracy, drop_interval, images_needed
 from edgetl.targets import Budgets
 
 
@@ -29,7 +29,7 @@ def told(accuracy: PairedAccuracy, images: Images, said: Answers, budgets: Budge
             baseline=each.baseline,
             candidate=each.candidate,
             drop=each.drop,
-            ci=tango_interval(each.lost, each.won, each.images, confidence=accuracy.confidence),
+            ci=drop_interval(each.lost, each.won, each.images, confidence=accuracy.confidence),
         )
         for each in accuracy.classes
     )

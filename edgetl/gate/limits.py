@@ -22,7 +22,7 @@ from typing import Literal
 from edgetl.artifacts import Finding, Outcome
 from edgetl.gate.evidence import BASELINE, CANDIDATE, TWIN, Evidence
 from edgetl.measure import replication
-from edgetl.measure.accuracy import ClassDrop, images_needed, tango_interval
+from edgetl.measure.accuracy import ClassDrop, drop_interval, images_needed
 from edgetl.measure.launches import MIN_LAUNCHES, Launch, Timed
 from edgetl.measure.statistics import Estimate, samples_for_quantile, sequential_confidence, wilson
 from edgetl.targets import Budgets
@@ -234,7 +234,7 @@ def _worst_class_drop(evidence: Evidence, allowed: float, confidence: float) -> 
     strict = 1 - (1 - confidence) / len(classes)
 
     def interval(each: ClassDrop, level: float) -> tuple[float, float]:
-        return tango_interval(each.lost, each.won, each.images, confidence=level)
+        return drop_interval(each.lost, each.won, each.images, confidence=level)
 
     beyond = [each for each in classes if interval(each, strict)[0] > allowed]
     worst = beyond[0] if beyond else max(classes, key=lambda each: interval(each, confidence)[1])

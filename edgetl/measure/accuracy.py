@@ -47,7 +47,7 @@ class PairedAccuracy:
     """Two classifiers on the same images. All but counts are fractions.
 
     ``lost`` images only the baseline had right, ``won`` only the candidate; ``drop`` is baseline minus candidate top-1,
-    ``drop_ci`` Tango's interval at ``confidence``, ``mcnemar_p`` the exact two-sided probability of so uneven a split.
+    ``drop_ci`` `drop_interval` at ``confidence``, ``mcnemar_p`` the exact two-sided probability of so uneven a split.
     ``flips`` are the indices of images whose predicted class changed; ``classes`` stand from the largest drop on.
     """
 
@@ -92,7 +92,7 @@ def paired(labels: ArrayLike, baseline: ArrayLike, candidate: ArrayLike, *, conf
         lost=lost,
         won=won,
         drop=(lost - won) / count,
-        drop_ci=tango_interval(lost, won, count, confidence=confidence),
+        drop_ci=drop_interval(lost, won, count, confidence=confidence),
         confidence=confidence,
         mcnemar_p=mcnemar(lost, won),
         agreement=1 - len(flips) / count,
@@ -106,6 +106,17 @@ def mcnemar(lost: int, won: int) -> float:
     return float(scipy.stats.binomtest(lost, lost + won).pvalue) if lost + won else 1.0
 
 
+def drop_interval(lost: int, won: int, images: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval that a drop (lost - won) / images is judged by: Tango's, wider where the score is skewed.
+
+    Where nearly all discordant images are losses, the score's distribution leans to one side, and Tango's lower end lies
+    above the true drop in up to 4.4 % of cases where 2.5 % are promised. Its quantiles are therefore shifted by the first
+    term of the Cornish-Fisher expansion, skewness (z^2 - 1) / 6, as Gart and Nam do for score intervals (*Biometrics*
+    46, 1990), and only where that widens the interval. Raises ValueError for impossible counts.
+    """
+    return _interval(lost, won, images, confidence, is_skewed=True)
+
+
 def tango_interval(lost: int, won: int, images: int, *, confidence: float = 0.95) -> tuple[float, float]:
     """Return the score interval of the paired difference (lost - won) / images, within [-1, 1].
 
@@ -114,20 +125,7 @@ def tango_interval(lost: int, won: int, images: int, *, confidence: float = 0.95
     probability at its restricted maximum likelihood. It keeps its coverage where discordant images are few or none,
     where Wald's interval collapses to a point. Raises ValueError for impossible counts.
     """
-    if min(lost, won) < 0 or images <= 0 or lost + won > images:
-        raise ValueError(f"{lost} lost and {won} won of {images} images is impossible")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    difference = (lost - won) / images
-
-    def low_end(delta: float) -> float:
-        return _score(lost, won, images, delta) - z
-
-    def high_end(delta: float) -> float:
-        return _score(lost, won, images, delta) + z
-
-    low = -1.0 if difference <= -1.0 else float(scipy.optimize.brentq(low_end, -1.0, difference))
-    high = 1.0 if difference >= 1.0 else float(scipy.optimize.brentq(high_end, difference, 1.0))
-    return (low, high)
+    return _interval(lost, won, images, confidence, is_skewed=False)
 
 
 def images_needed(lost: int, won: int, images: int, limit: float, *, confidence: float = 0.95) -> int | None:
@@ -138,7 +136,7 @@ def images_needed(lost: int, won: int, images: int, limit: float, *, confidence:
 
     def settled(total: int) -> bool:
         scale = total / images
-        low, high = tango_interval(round(lost * scale), round(won * scale), total, confidence=confidence)
+        low, high = drop_interval(round(lost * scale), round(won * scale), total, confidence=confidence)
         return high <= limit or low > limit
 
     return _fewest(images, settled)
@@ -180,17 +178,40 @@ def _fewest(images: int, enough: Callable[[int], bool]) -> int | None:
     return high
 
 
-def _score(lost: int, won: int, images: int, delta: float) -> float:
-    """Return Tango's score statistic of the hypothesis that the difference is ``delta``."""
+def _interval(lost: int, won: int, images: int, confidence: float, *, is_skewed: bool) -> tuple[float, float]:
+    if min(lost, won) < 0 or images <= 0 or lost + won > images:
+        raise ValueError(f"{lost} lost and {won} won of {images} images is impossible")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    shift = (z * z - 1) / 6 if is_skewed else 0.0
+    difference = (lost - won) / images
+
+    def low_end(delta: float) -> float:
+        score, skewness = _score(lost, won, images, delta)
+        return min(score, score - shift * skewness) - z
+
+    def high_end(delta: float) -> float:
+        score, skewness = _score(lost, won, images, delta)
+        return max(score, score - shift * skewness) + z
+
+    low = -1.0 if difference <= -1.0 else float(scipy.optimize.brentq(low_end, -1.0, difference))
+    high = 1.0 if difference >= 1.0 else float(scipy.optimize.brentq(high_end, difference, 1.0))
+    return (low, high)
+
+
+def _score(lost: int, won: int, images: int, delta: float) -> tuple[float, float]:
+    """Return Tango's score statistic of the hypothesis that the difference is ``delta``, and its skewness then."""
     a = 2 * images
     b = -lost - won + (2 * images - lost + won) * delta
     c = -won * delta * (1 - delta)
     nuisance = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
-    variance = images * (2 * nuisance + delta * (1 - delta))
+    discordant = 2 * nuisance + delta
+    variance = discordant - delta * delta
     gap = lost - won - images * delta
     if variance <= 0:
-        return 0.0 if gap == 0 else math.copysign(math.inf, gap)
-    return gap / math.sqrt(variance)
+        return (0.0 if gap == 0 else math.copysign(math.inf, gap), 0.0)
+    # The third central moment of what one image adds: 1 where lost, -1 where won, else 0.
+    third = delta - 3 * delta * discordant + 2 * delta**3
+    return gap / math.sqrt(images * variance), third / variance**1.5 / math.sqrt(images)
 
 
 def _classes(

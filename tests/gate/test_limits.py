@@ -126,9 +126,9 @@ def test_the_worst_of_many_classes_is_not_called_worse_for_being_the_worst_of_ma
 
 
 def judge_alone(lost: int, images: int) -> float:
-    from edgetl.measure.accuracy import tango_interval
+    from edgetl.measure.accuracy import drop_interval
 
-    return tango_interval(lost, 0, images)[0]
+    return drop_interval(lost, 0, images)[0]
 
 
 def test_sizes_are_exact() -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgetl.device.bundle.signal import MARGIN_DB, sqnr_db
 from edgetl.environments import worker_for
 from edgetl.errors import MeasureError, WorkerError
-from edgetl.measure.accuracy import MAX_IMAGES, images_to_prove, paired, predictions, tango_interval
+from edgetl.measure.accuracy import MAX_IMAGES, drop_interval, images_to_prove, paired, predictions
 from edgetl.measure.interleave import Decide, Samples, interleave, never
 from edgetl.measure.loading import load
 from edgetl.measure.statistics import Estimate, is_look, latency_ratio, quantile, sequential_confidence, widen
@@ -262,7 +262,7 @@ class Contest:
             labels, before = self.ground.labels[:seen], predictions(self._logits[:seen])
             accuracy = paired(labels, before, predictions(np.concatenate(parts)), confidence=budgets.confidence)
             counts = (accuracy.lost, accuracy.won, accuracy.images)
-            if tango_interval(*counts, confidence=SURELY)[0] > budgets.top1_drop:
+            if drop_interval(*counts, confidence=SURELY)[0] > budgets.top1_drop:
                 return replace(trial, accuracy=accuracy)
         same = trial.candidate.precision == "fp32" and same_logits(self._logits, np.concatenate(parts))
         return self._as_on_target(replace(trial, accuracy=accuracy, same_logits=same), parts[0])

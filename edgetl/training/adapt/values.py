@@ -14,7 +14,7 @@ class Row(Value):
     of the predicted class on the unlabelled images of the target, ``entropy`` that of all classes in nats.
 
     What follows is None without labelled images of the target. ``gain`` is the accuracy on them less that of the
-    source-only network on the same images, with Tango's interval; ``recovered`` the gain as a share of what the
+    source-only network on the same images, with its interval; ``recovered`` the gain as a share of what the
     source-only network loses between its own validation images and these, None where it does not lose.
     """
 
