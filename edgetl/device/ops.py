@@ -18,7 +18,7 @@ from edgetl.device.install import ops as install
 from edgetl.device.providers.base import ModelError, Session
 from edgetl.device.state import RequestError, State, whole
 from edgetl.device.throughput import run_streams
-from edgetl.device.timing import time_end_to_end, time_inference
+from edgetl.device.timing import come_to_rest, time_end_to_end, time_inference
 from edgetl.device.values import PROTOCOL, Hello, Preprocess, SessionSpec, to_json
 from edgetl.device.wire import Message, arrays_of, with_arrays
 
@@ -79,7 +79,9 @@ def logits(state: State, message: Message) -> Message:
 def time(state: State, message: Message) -> Message:
     """Answer the nanoseconds, int64 of shape (count,), of runs of the whole batch kept by ``pixels``."""
     session, batch = _session(state), _kept(state, message)
-    return with_arrays({}, np.array(time_inference(session, batch, _count(message)), np.int64))
+    times = time_inference(session, batch, _count(message))
+    come_to_rest()
+    return with_arrays({}, np.array(times, np.int64))
 
 
 def energy(state: State, message: Message) -> Message:
@@ -101,6 +103,7 @@ def end_to_end(state: State, message: Message) -> Message:
     if not message.payload:
         raise RequestError("'end_to_end' needs encoded images as its payload.")
     times = time_end_to_end(_session(state), message.payload, _preprocess(message), _count(message))
+    come_to_rest()
     return with_arrays({}, np.array(times, np.int64))
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,10 @@ from numpy.typing import NDArray
 from edgetl.device.preprocess import load_image
 from edgetl.device.providers.base import Session
 from edgetl.device.values import Preprocess
+
+TASKS = Path("/proc/self/task")
+# No engine's threads spin for longer.
+REST_S, LOOK_S = 0.2, 0.001
 
 
 def time_inference(
@@ -52,6 +59,31 @@ def time_end_to_end(
             int(session.run(load_image(image, preprocess)[np.newaxis]).argmax())
             times.append(clock() - start)
     return times
+
+
+def come_to_rest(tasks: Path = TASKS) -> None:
+    """Return when all threads of this process but the caller's sleep, after 0.2 s at most.
+
+    Those of an engine's pool go on spinning after a run, and would hold a core against whatever is timed next. Where
+    the system does not tell (it has no ``tasks``), nothing is waited for.
+    """
+    end = time.monotonic() + REST_S
+    while any(map(_is_running, _others(tasks))) and time.monotonic() < end:
+        time.sleep(LOOK_S)
+
+
+def _others(tasks: Path) -> list[Path]:
+    if not tasks.is_dir():
+        return []
+    return [task for task in tasks.iterdir() if task.name != str(threading.get_native_id())]
+
+
+def _is_running(task: Path) -> bool:
+    try:
+        # "PID (NAME) STATE ...", and a name may hold anything.
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] == "R"
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -109,10 +109,10 @@ def mcnemar(lost: int, won: int) -> float:
 def drop_interval(lost: int, won: int, images: int, *, confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval that a drop (lost - won) / images is judged by: Tango's, wider where the score is skewed.
 
-    Where nearly all discordant images are losses, the score's distribution leans to one side, and Tango's lower end lies
-    above the true drop in up to 4.4 % of cases where 2.5 % are promised. Its quantiles are therefore shifted by the first
-    term of the Cornish-Fisher expansion, skewness (z^2 - 1) / 6, as Gart and Nam do for score intervals (*Biometrics*
-    46, 1990), and only where that widens the interval. Raises ValueError for impossible counts.
+    Where nearly all discordant images are losses, the score's distribution leans to one side, and Tango's lower end
+    lies above the true drop in up to 4.4 % of cases where 2.5 % are promised. Its quantiles are therefore shifted by
+    the first term of the Cornish-Fisher expansion, skewness (z^2 - 1) / 6, as Gart and Nam do for score intervals
+    (*Biometrics* 46, 1990), and only where that widens the interval. Raises ValueError for impossible counts.
     """
     return _interval(lost, won, images, confidence, is_skewed=True)
 

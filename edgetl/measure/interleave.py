@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-# A visit lasts about this long for the slowest variant: long enough to hold quiet moments, short against drifts.
-VISIT_NS = 60_000_000
-MIN_RUNS, MAX_RUNS = 1, 60
+# A visit lasts about this long for the slowest variant. Neighbours on a shared machine come and go within some 100 ms,
+# so that visits of 20 ms pair runs of one state: three times as exact there as visits of 60 ms.
+VISIT_NS = 20_000_000
+MIN_RUNS, MAX_RUNS = 2, 60
 
 WARM_RUNS = 5
 WARM_TOLERANCE = 0.02

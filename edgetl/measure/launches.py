@@ -33,7 +33,7 @@ from edgetl.progress import Progress
 MIN_LAUNCHES = 3
 # Timing lasts about as long as starting did: half of the time for each kind of chance.
 MIN_TIMED_S, MAX_TIMED_S = 0.6, 8.0
-MIN_ROUNDS, MAX_ROUNDS = 4, 12
+MIN_ROUNDS, MAX_ROUNDS = 4, 40
 END_TO_END_SHARE, END_TO_END_ROUNDS, END_TO_END_IMAGES = 0.5, 2, 8
 
 Blocks = tuple[tuple[int, ...], ...]

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 Blocks = Sequence[Sequence[int]]
 
 LOW_QUANTILE = 0.1
-TRIM = 0.2
+TRIM, VISIT_TRIM = 0.2, 0.3
 MIN_ROUNDS = 6
 MIN_FREEDOM = 2
 
@@ -75,10 +75,12 @@ def latency_ratio(candidate: Blocks, baseline: Blocks, *, confidence: float = 0.
 def log_ratio(candidate: Blocks, baseline: Blocks) -> float:
     """Return the logarithm of the candidate's latency over the baseline's, from blocks paired by their position.
 
-    It is the trimmed mean that `latency_ratio` is centred on. Raises ValueError when the blocks do not pair up or there
-    are none.
+    A block holds a round's two visits, and each visit is paired with the other variant's in the same half of the round:
+    the nearest in time, so that a neighbour who comes and goes within a round meets both. Where one did not, the log
+    ratio is far out; 30 % are trimmed off either end of their mean. Raises ValueError when the blocks do not pair up or
+    there are none.
     """
-    return float(scipy.stats.trim_mean(_logs(candidate, baseline), TRIM))
+    return float(scipy.stats.trim_mean(_logs(_visits(candidate), _visits(baseline)), VISIT_TRIM))
 
 
 def widen(latency: Estimate, floor: Estimate | None) -> Estimate:
@@ -158,6 +160,10 @@ def wilson(successes: float, trials: float, *, confidence: float = 0.95) -> tupl
     half = z * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2) / scale
     # Rounding must not leave out a share of none or of all.
     return (min(centre - half, share) if successes else 0.0, max(centre + half, share) if successes < trials else 1.0)
+
+
+def _visits(blocks: Blocks) -> Blocks:
+    return [half for block in blocks for half in (block[: len(block) // 2], block[len(block) // 2 :]) if half]
 
 
 def _logs(candidate: Blocks, baseline: Blocks) -> NDArray[np.float64]:

@@ -51,11 +51,12 @@ def test_tango_interval_holds_the_estimate_and_mirrors(lost: int, won: int, same
     assert mirrored == pytest.approx((-high, -low), abs=1e-9)
 
 
-# Exact: every possible outcome is weighed by its probability, so nothing here is random. The drops are those of a budget
-# that is just met, most of them with hardly an image won: there Tango's own low end errs in up to 4.4 %.
+# Exact: every possible outcome is weighed by its probability, so nothing here is random. The drops are those of a
+# budget that is just met, most with hardly an image won: there Tango's own low end errs in up to 4.4 %.
 @pytest.mark.parametrize("images", [100, 300])
 @pytest.mark.parametrize(
-    ("p_lost", "p_won"), [(0.02, 0.02), (0.04, 0.02), (0.03, 0.0), (0.1, 0.08), (0.015, 0.005), (0.02, 0.0), (0.06, 0.01)]
+    ("p_lost", "p_won"),
+    [(0.02, 0.02), (0.04, 0.02), (0.03, 0.0), (0.1, 0.08), (0.015, 0.005), (0.02, 0.0), (0.06, 0.01)],
 )
 def test_the_interval_covers_the_true_drop(images: int, p_lost: float, p_won: float) -> None:
     drop, wrong_fail, wrong_pass = p_lost - p_won, 0.0, 0.0

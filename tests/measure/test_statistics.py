@@ -10,7 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from edgetl.measure import statistics
-from edgetl.measure.statistics import Estimate, is_look, latency_ratio, quantile, sequential_confidence, wilson
+from edgetl.measure.statistics import (
+    Estimate,
+    is_look,
+    latency_ratio,
+    log_ratio,
+    quantile,
+    sequential_confidence,
+    wilson,
+)
 
 Machine = Callable[[np.random.Generator, int], NDArray[np.float64]]
 
@@ -121,6 +129,15 @@ def test_wild_rounds_do_not_move_the_ratio() -> None:
         baseline[index] = [9 * ns for ns in baseline[index]]
     estimate = latency_ratio(candidate, baseline)
     assert estimate.value == pytest.approx(1.04, abs=0.005)
+
+
+def test_visits_are_paired_within_half_a_round() -> None:
+    """A neighbour slows the first half of each round, for both, and in two of five rounds one visit of the second."""
+    busy, quiet = (12, 12), (10, 10)
+    baseline = [busy + quiet] * 10
+    candidate = [busy + (busy if index % 5 < 2 else quiet) for index in range(10)]
+    assert log_ratio(candidate, baseline) == 0.0
+    assert log_ratio([quiet * 2] * 10, [(8, 8, 8, 8)] * 10) == pytest.approx(math.log(10 / 8))
 
 
 def test_blocks_must_pair() -> None:

@@ -35,6 +35,9 @@ _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinear", "ConvInteger", "M
 # What is in the names of operators that multiply and accumulate.
 _MULTIPLYING = ("Conv", "Gemm", "MatMul", "Attention")
 _ERRORS_ONLY = 3
+# How long a thread of the pool spins for more work before it sleeps: beyond any gap within a run. By default it would
+# spin some 50 ms after each run, and hold a core that the next camera image, or the next variant to be timed, needs.
+SPIN_US = 1000
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ def _session_options(ort: ModuleType, threads: int, batch: int, ep: Ep) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPIN_US))
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     if ep.alone:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
