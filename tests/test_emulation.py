@@ -16,7 +16,6 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from edgetl import environments
 from edgetl.cli import main
 from edgetl.device.bundle.manifest import decoded
 from edgetl.device.bundle.opened import MODELS
@@ -25,13 +24,14 @@ from edgetl.device.values import Preprocess, SessionSpec
 from edgetl.environments import local
 from edgetl.environments.emulation import emulated
 from edgetl.environments.local import local_command
-from edgetl.errors import EdgetlError, UsageError
+from edgetl.errors import UsageError
 from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
 from edgetl.quantization import stage
 from edgetl.quantization.search.contest import Contest, Ground
 from edgetl.quantization.search.trial import Trial
 from edgetl.targets import TargetCandidate
+from tests import environments
 from tests.bundles import contents, encoded, npy, summed
 from tests.quantization.search.test_contest import BASELINE, INT8, RULES
 
@@ -49,19 +49,7 @@ from tests.device import tiny  # noqa: E402
 @pytest.fixture(scope="session")
 def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with both environments."""
-    cache = tmp_path_factory.mktemp("emulators")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("EDGETL_CACHE", str(cache))
-        for name in ("emulate-x86-64", "emulate-arm64"):
-            try:
-                environments.create(name, Silent())
-            except UsageError as error:
-                pytest.skip(str(error))
-            except EdgetlError as error:
-                if "Could not read the list" not in str(error) and "Could not fetch" not in str(error):
-                    raise
-                pytest.skip(f"no packages can be fetched here: {error}")
-    return cache
+    return environments.cache(tmp_path_factory, "emulate-x86-64", "emulate-arm64")
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from edgetl.environments.record import environments_dir
 from edgetl.errors import EdgetlError, Interruption, UsageError
 from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
+from tests import environments as real
 from tests.measure.test_worker import gone
 
 # An interpreter that makes an environment by copying itself, and does with pip and the check what it was told.
@@ -348,21 +349,16 @@ def test_an_interruption_is_the_environment_s_own_sentence(monkeypatch: pytest.M
 
 @pytest.mark.engine
 @pytest.mark.timeout(400)
-def test_openvino_s_provider_runs_beside_the_cpu_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_s_provider_runs_beside_the_cpu_s(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A real environment, which pip fills: about 100 MB."""
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     from edgetl.measure.placement import mac_share
     from tests.device import tiny
 
-    monkeypatch.setenv("PIP_RETRIES", "1")
-    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "30")
-    try:
-        create("openvino-ep", Silent())
-    except EdgetlError as error:
-        if "No matching distribution" not in str(error) and "Could not find a version" not in str(error):
-            raise
-        pytest.skip(f"pip reaches no onnxruntime-openvino for this machine: {error}")
+    monkeypatch.setenv("EDGETL_CACHE", str(real.cache(tmp_path_factory, "openvino-ep")))
     ep = "OpenVINOExecutionProvider"
     pixels = tiny.images(3)
     with Worker(environments.command("openvino-ep")) as other, Worker(environments.command("cpu")) as here:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
-from edgetl.artifacts import A, BenchResult, CheckResult, ExportResult, FinetuneResult, QuantizeResult
+from edgetl.artifacts import Artifact, BenchResult, CheckResult, ExportResult, FinetuneResult, QuantizeResult
 from edgetl.dataset import Dataset
 from edgetl.dataset.values import FILE as DATA
 from edgetl.errors import RunError
@@ -16,6 +17,8 @@ from edgetl.gather.photos import photos
 from edgetl.gather.timings import timings
 from edgetl.gather.values import Gathered
 from edgetl.progress import Progress
+
+A = TypeVar("A", bound=Artifact)
 
 
 def gather(folder: Path, progress: Progress) -> Gathered:

@@ -9,6 +9,7 @@ from edgetl.artifacts import Accuracy, CheckResult, Finding
 from edgetl.reporting import findings
 from edgetl.reporting.lines import line
 from edgetl.reporting.machine import machine
+from edgetl.targets import short_name
 
 WORST_CLASSES, FLIPS = 5, 10
 
@@ -33,7 +34,7 @@ def check(result: CheckResult) -> str:
     """Return the verdict in the first line, then what it rests on; any name in it stays plain text."""
     parts = [
         f"**edgetl check: {result.verdict.upper()}**: {text(findings.headline(result))}. {code(result.candidate)} "
-        f"against {code(result.baseline)} for target {code(result.target)}.",
+        f"against {code(result.baseline)} for target {code(short_name(result.target))}.",
         table(
             (
                 "quantity",

@@ -8,6 +8,7 @@ from edgetl.artifacts import CheckResult
 from edgetl.reporting import findings
 from edgetl.reporting.lines import line
 from edgetl.reporting.machine import machine
+from edgetl.targets import short_name
 
 FLIPS = 10
 
@@ -31,7 +32,8 @@ def check(result: CheckResult) -> str:
     ]
     parts = [
         f"edgetl check: {result.verdict.upper()}, {findings.headline(result)}",
-        f"candidate {line(result.candidate)} against baseline {line(result.baseline)} for target {line(result.target)}",
+        f"candidate {line(result.candidate)} against baseline {line(result.baseline)} "
+        f"for target {line(short_name(result.target))}",
         "",
         *_columns(rows),
         "",

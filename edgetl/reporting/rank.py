@@ -11,6 +11,7 @@ from rich.text import Text
 from edgetl.ranking.values import RankResult, RankRow
 from edgetl.reporting.fitting import Column, FittingTable
 from edgetl.reporting.lines import following
+from edgetl.targets import short_name
 
 FRONT, RECOMMENDED = "front", "recommended"
 _COLOURS = {FRONT: "green", RECOMMENDED: "bold green", "": ""}
@@ -22,7 +23,7 @@ def rank(result: RankResult, data: str | None = None) -> RenderableType:
     ``data`` is what the user named, None for the demo images.
     """
     rows = [row for row in result.rows if row.status == "measured"]
-    how = f"{result.precision} on {result.provider}, one image, for {result.target}"
+    how = f"{result.precision} on {result.provider}, one image, for {short_name(result.target)}"
     if not result.is_target:
         how = f"{how} but measured on {result.machine['cpu']}"
     lines = [

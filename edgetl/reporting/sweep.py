@@ -9,6 +9,7 @@ from edgetl.artifacts import Setting, SweepResult
 from edgetl.measure.state import disturbances
 from edgetl.reporting.fitting import Column, FittingTable
 from edgetl.reporting.lines import line
+from edgetl.targets import short_name
 
 
 def settings(result: SweepResult) -> RenderableType:
@@ -22,7 +23,7 @@ def settings(result: SweepResult) -> RenderableType:
         ]
     )
     threads = f"{result.default_threads} thread{'s' if result.default_threads > 1 else ''}"
-    said = f"sweep {result.candidate}; target {result.target} has {threads}; {result.launches} launches"
+    said = f"sweep {result.candidate}; target {short_name(result.target)} has {threads}; {result.launches} launches"
     return Group(table, Text(line(said)), Text(_advice(result.rows)), *map(Text, disturbances(result.state)))
 
 

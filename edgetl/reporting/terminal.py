@@ -26,6 +26,7 @@ from edgetl.reporting import findings
 from edgetl.reporting.adaptation import adaptation
 from edgetl.reporting.fitting import Column, FittingTable
 from edgetl.reporting.lines import line
+from edgetl.targets import short_name
 
 if TYPE_CHECKING:
     from edgetl.evaluation import Evaluation
@@ -54,7 +55,7 @@ _AFTER = {
 _GIST: dict[type[Artifact], Callable[[Any], str]] = {
     FinetuneResult: lambda r: f"validation top-1 {percent(r.val_accuracy)} on {r.val_images} images",
     ExportResult: lambda r: f"{r.model}, {size(r.size_bytes)} MB, logits within {r.max_abs_diff:.0e} of torch",
-    QuantizeResult: lambda r: f"{r.chosen} chosen of {len(r.candidates)} candidates for {r.target}",
+    QuantizeResult: lambda r: f"{r.chosen} chosen of {len(r.candidates)} candidates for {short_name(r.target)}",
     BenchResult: lambda r: f"{sum(row.status != 'unavailable' for row in r.rows)} of {len(r.rows)} rows measured",
     CheckResult: lambda r: str(r.verdict),
 }
@@ -101,7 +102,7 @@ def export(result: ExportResult) -> RenderableType:
 def quantize(result: QuantizeResult) -> RenderableType:
     """Return the candidates of a target, the chosen one and why each lost."""
     chosen = result.candidate(result.chosen)
-    lines = [f"target {result.target}: {chosen.name} is chosen: {chosen.reason}"]
+    lines = [f"target {short_name(result.target)}: {chosen.name} is chosen: {chosen.reason}"]
     why = [f"  {c.name}: {c.reason}" for c in result.candidates if c.status in ("rejected", "unavailable")]
     said = _said("quantize", lines, result.seconds, result.run, "edgetl bench")
     return Group(_candidates(result.candidates), *[Text(line) for line in why], said)

@@ -16,7 +16,7 @@ import jsonschema
 
 from docs.tools import schemas
 from edgetl.cli import main
-from tests import installed
+from tests import environments, installed
 from tests.conftest import REPOSITORY
 from tests.docs import blocks, sandbox
 
@@ -99,12 +99,15 @@ def test_commands_stand_in_blocks_that_are_run(page: Path) -> None:
 # The first one makes the run as well, and a machine may be busy.
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_what_a_page_shows_runs(page: Path, box: sandbox.Box) -> None:
+def test_what_a_page_shows_runs(page: Path, box: sandbox.Box, tmp_path_factory: pytest.TempPathFactory) -> None:
     shown = list(blocks.blocks(page))
     runnable = [block for block in shown if block.runs]
     for word, (program, package) in NEEDED.items():
         if any(word in block.script for block in runnable):
             installed.require((program,), (package,))
+    made = [words[2] for block in runnable for words in blocks.asked(block.script) if words[:2] == ["env", "create"]]
+    if made:
+        box.lend(environments.cache(tmp_path_factory, *made))
     box.restore()
     for block in shown:
         if block.file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,7 +12,9 @@ from edgetl.artifacts import Accuracy, CheckResult, Latency
 from edgetl.gather.values import Gathered
 from edgetl.quantization.explain.values import Explanation, NodeExplanation
 from edgetl.reporting.view.blocks import Absent, Chart, Gallery, Notes, Section, Table
+from edgetl.reporting.view.charts import tradeoff
 from edgetl.reporting.view.charts.labels import placed
+from edgetl.reporting.view.charts.theme import WIDE
 from edgetl.reporting.view.charts.tradeoff import Point
 from edgetl.reporting.view.classes import section as classes
 from edgetl.reporting.view.comparison import section as comparison
@@ -20,7 +23,10 @@ from edgetl.reporting.view.page import page
 from edgetl.reporting.view.pictures import section as pictures
 from edgetl.reporting.view.tradeoff import near_enough
 from edgetl.reporting.view.verdict import banner
+from edgetl.reporting.view.verdict import section as verdict
 from tests.reporting.check_result import check_result, drop, flip, latency, of_class
+
+vl_convert = pytest.importorskip("vl_convert")
 
 T = TypeVar("T")
 NOTHING = Gathered("runs/bees", unexplained="Run `edgetl quantize`.")
@@ -139,6 +145,20 @@ def test_a_hopeless_candidate_does_not_squeeze_the_others_and_is_counted() -> No
     kept = (point("baseline", 94.0), point("chosen", 93.5), point("rejected", 91.0))
     assert near_enough((*kept, point("rejected", 20.0))) == kept
     assert near_enough((point("rejected", 20.0),)) == (point("rejected", 20.0),)
+
+
+@pytest.mark.parametrize("accuracies", [(100.0, 40.0), (100.0, 100.0), (99.7, 99.5)])
+def test_no_axis_promises_more_than_all(accuracies: tuple[float, ...]) -> None:
+    points = [Point(str(top1), "accepted", 2.0 + top1 / 100, top1, None, front=True) for top1 in accuracies]
+    drawn = vl_convert.vegalite_to_svg(tradeoff.spec(points, WIDE))
+    shown = [float(text) for text in re.findall(r">(\d+(?:\.\d+)?)</text>", drawn)]
+    assert max(shown) == pytest.approx(100.0) or max(shown) < 100.0
+
+
+def test_a_target_of_ones_own_is_shown_without_its_folder() -> None:
+    check = check_result(drop("fail"), target="/home/me/factory/line.toml")
+    tables = [block.caption for block in _blocks(verdict(judged(check)), Table)]
+    assert tables == ["Budgets of target line.toml"]
 
 
 def test_only_classes_that_lose_something_are_listed() -> None:

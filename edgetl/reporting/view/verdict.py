@@ -7,6 +7,7 @@ from edgetl.gather.values import Gathered
 from edgetl.reporting import findings
 from edgetl.reporting.view.blocks import Absent, Banner, Card, Cards, Cell, Column, Notes, Section, Table, table
 from edgetl.reporting.view.figures import interval, megabytes, number, percent
+from edgetl.targets import short_name
 
 READING = (
     "Each budget of the target is judged by its confidence interval: wholly within the limit is a pass, wholly beyond "
@@ -57,7 +58,7 @@ def _compared(check: CheckResult) -> str:
 
 def _so_far(run: Gathered) -> str:
     if run.quantize is not None:
-        return f"{run.quantize.chosen} is chosen for {run.quantize.target} and not judged yet."
+        return f"{run.quantize.chosen} is chosen for {short_name(run.quantize.target)} and not judged yet."
     if run.export is not None:
         return "The fp32 model is exported; no candidates were made yet."
     if run.finetune is not None:
@@ -119,4 +120,4 @@ def _budgets(check: CheckResult) -> Table:
         Column("allowed", lambda each: findings.allowed(each[1])),
         Column("outcome", lambda each: Cell(each[1].outcome, each[1].outcome), numeric=False),
     ]
-    return table(f"Budgets of target {check.target}", columns, named)
+    return table(f"Budgets of target {short_name(check.target)}", columns, named)

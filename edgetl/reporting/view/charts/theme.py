@@ -56,6 +56,13 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
     return {"title": title, "tickCount": 6, "labelFlush": False, **more}
 
 
+def shares(low: float, high: float) -> tuple[list[float], dict[str, Any]]:
+    """Return the domain of shares in per cent, and what its axis takes: nothing is beyond 100 %, also not a label."""
+    domain = padded(low, high, 0.14)
+    top = min(domain[1], 100 + 0.04 * (100 - domain[0]))
+    return [domain[0], top], {"labelExpr": "datum.value > 100 ? '' : datum.label"}
+
+
 def padded(low: float, high: float, share: float = 0.06) -> list[float]:
     """Return a domain a little wider than what is shown."""
     room = share * (high - low) or abs(high) * share or 1.0

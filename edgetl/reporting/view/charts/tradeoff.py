@@ -10,7 +10,7 @@ from edgetl.artifacts import Interval
 from edgetl.reporting.lines import line
 from edgetl.reporting.view.blocks import Spec
 from edgetl.reporting.view.charts.labels import GAP, Label, placed
-from edgetl.reporting.view.charts.theme import INK, MUTED, SERIES, WIDE, axis, framed, padded
+from edgetl.reporting.view.charts.theme import INK, MUTED, SERIES, WIDE, axis, framed, padded, shares
 
 SHAPES = {"baseline": "square", "chosen": "diamond", "accepted": "circle", "rejected": "cross"}
 COLOURS = {"baseline": INK, "chosen": "var(--pass)", "accepted": "var(--series-1)", "rejected": MUTED}
@@ -50,10 +50,10 @@ def spec(points: Sequence[Point], width: int) -> Spec:
     shapes = _run_shapes(runs) if by_run else SHAPES
     colours = {run: SERIES[index % len(SERIES)] for index, run in enumerate(runs)} if by_run else COLOURS
     xs = padded(min(map(_low, points)), max(map(_high, points)))
-    ys = padded(min(each.top1 for each in points), max(each.top1 for each in points), 0.14)
+    ys, in_per_cent = shares(min(each.top1 for each in points), max(each.top1 for each in points))
     x: dict[str, Any] = {"field": "x", "type": "quantitative", "scale": {"domain": xs, "nice": False, "zero": False}}
     y: dict[str, Any] = {"field": "y", "type": "quantitative", "scale": {"domain": ys, "nice": False, "zero": False}}
-    x["axis"], y["axis"] = axis("median latency, ms (left is faster)"), axis("top-1, %")
+    x["axis"], y["axis"] = axis("median latency, ms (left is faster)"), axis("top-1, %", **in_per_cent)
     legend = {"symbolSize": 110, "columnPadding": 26, "labelLimit": width - 40}
     if width < WIDE:
         legend["columns"] = 1 if by_run else 2

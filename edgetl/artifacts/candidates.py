@@ -1,0 +1,56 @@
+"""What quantizing gives: the candidates of a target, and which of them is chosen."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from edgetl.artifacts.base import Artifact, Interval, LabelledBy, Value
+
+Status = Literal["baseline", "chosen", "accepted", "rejected", "unavailable", "skipped"]
+
+
+class Candidate(Value):
+    """A model file on a provider in a precision. Latency is of one image, inference alone.
+
+    ``speedup`` is the baseline's latency over this one's, with its 95 % interval; ``agreement`` the share of images
+    with the baseline's top-1; ``float_nodes`` are nodes that were left in float on purpose.
+    """
+
+    name: str
+    path: str
+    sha256: str
+    provider: str
+    precision: str
+    recipe: str | None = None
+    float_nodes: tuple[str, ...] = ()
+    size_bytes: int
+    accuracy: float | None = None
+    agreement: float | None = None
+    latency_p50_ms: float | None = None
+    speedup: float | None = None
+    speedup_ci: Interval | None = None
+    status: Status
+    reason: str
+
+
+class QuantizeResult(Artifact):
+    """All candidates of a target, and the name of the chosen one.
+
+    ``images`` is how many they were chosen by. Where these were ``labelled_by`` the fp32 model itself, accuracy is
+    agreement with it.
+    """
+
+    FILE: ClassVar[str] = "quantize.json"
+
+    target: str
+    chosen: str
+    measured_on: str
+    images: int
+    labelled_by: LabelledBy = "people"
+    candidates: tuple[Candidate, ...]
+    timings: str
+    parent_sha256: str
+
+    def candidate(self, name: str) -> Candidate:
+        """Return the candidate of that name; raises KeyError."""
+        return {candidate.name: candidate for candidate in self.candidates}[name]
