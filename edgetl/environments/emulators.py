@@ -24,16 +24,17 @@ _PYTHON = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
 _ENGINE = "onnxruntime"
 # Those that wheels for 64-bit Arm are built for; pip takes only what it is told.
 _PLATFORMS = [*(f"manylinux_2_{minor}_aarch64" for minor in (39, 35, 34, 31, 28, 27, 26, 17)), "manylinux2014_aarch64"]
-# A Cortex-A76, as its kernel tells it: QEMU shows this machine's own file, which libraries on Arm do not understand.
+# A Cortex-A72, as its kernel tells it: QEMU shows this machine's own file, which libraries on Arm do not understand.
+# What a later one has besides QEMU tells them; were it in this file, they would use it on an earlier one too, and die.
 _CPU = """\
 processor\t: {index}
 BogoMIPS\t: 108.00
-Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp
+Features\t: fp asimd evtstrm crc32 cpuid
 CPU implementer\t: 0x41
 CPU architecture: 8
-CPU variant\t: 0x4
-CPU part\t: 0xd0b
-CPU revision\t: 1
+CPU variant\t: 0x0
+CPU part\t: 0xd08
+CPU revision\t: 3
 
 """
 
