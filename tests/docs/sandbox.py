@@ -42,7 +42,7 @@ time-budget = "10s"
 time-budget = "25s"
 
 [quantize]
-time-budget = "60s"
+time-budget = "30s"
 
 [bench]
 time-budget = "1s"
