@@ -28,7 +28,7 @@ class Recipe(pydantic.BaseModel):
     schema_version: Literal[1] = 1
     name: str = pydantic.Field(pattern=r"^\w[\w.+-]*$")
     description: str
-    engine: Literal["onnxruntime", "float16", "nncf-onnx", "nncf-openvino"] = "onnxruntime"
+    engine: Literal["onnxruntime", "float16", "torch", "nncf-onnx", "nncf-openvino"] = "onnxruntime"
     precision: Literal["int8", "fp16"] = "int8"
     method: Literal["minmax", "mean-minmax", "percentile", "entropy", "mean-square", "least-error"] = "minmax"
     percentile: float = pydantic.Field(default=99.99, gt=50, le=100)

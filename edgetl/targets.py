@@ -10,6 +10,7 @@ import pydantic
 
 from edgetl import recipes
 from edgetl.defaults import TARGET
+from edgetl.device import providers
 from edgetl.errors import ConfigError, nearest
 from edgetl.files import data_dir
 from edgetl.settings import parse, read_toml
@@ -45,19 +46,39 @@ class TargetCandidate(_Frozen):
     """A provider with a precision; ``recipe`` names how the model file is made from fp32 (none: the fp32 file).
 
     ``instead_of`` is a recipe that runs as fast and is made sooner: this one is tried only where that one, on the same
-    provider, did not keep its accuracy and nothing as fast does.
+    provider, did not keep its accuracy and nothing as fast does. ``setting`` names one of the provider's own
+    (`device.providers.settings`), such as ``CUDA graph``.
     """
 
     provider: str
     precision: Precision = "fp32"
     recipe: str | None = None
     instead_of: str | None = None
+    setting: str | None = None
 
     @property
     def name(self) -> str:
         """A name unique within a target, such as ``cpu-int8-u8s8-minmax``."""
         # Each word once: a recipe may be called after its precision.
-        return "-".join(dict.fromkeys(part for part in (self.provider, self.precision, self.recipe) if part))
+        parts = (self.provider, self.precision, self.recipe, self.setting and _slug(self.setting))
+        return "-".join(dict.fromkeys(part for part in parts if part))
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The session options that its setting stands for; none without one."""
+        return dict(providers.settings(self.provider)[self.setting]) if self.setting else {}
+
+    @pydantic.model_validator(mode="after")
+    def _known_setting(self) -> TargetCandidate:
+        # Of a provider that is not known its runner says so.
+        known = providers.settings(self.provider) if self.provider in providers.PROVIDERS else {}
+        if self.setting is not None and self.setting not in known:
+            raise ValueError(f"{self.provider} has no setting '{self.setting}'. It has: {', '.join(known) or 'none'}")
+        return self
+
+
+def _slug(setting: str) -> str:
+    return setting.lower().replace(",", "").replace(" ", "-")
 
 
 _Limit = Annotated[float, pydantic.Field(gt=0)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import pydantic
+
 from edgetl.artifacts.base import Artifact, Interval, LabelledBy, Value
 
 Status = Literal["baseline", "chosen", "accepted", "rejected", "unavailable", "skipped"]
@@ -13,7 +15,8 @@ class Candidate(Value):
     """A model file on a provider in a precision. Latency is of one image, inference alone.
 
     ``speedup`` is the baseline's latency over this one's, with its 95 % interval; ``agreement`` the share of images
-    with the baseline's top-1; ``float_nodes`` are nodes that were left in float on purpose.
+    with the baseline's top-1; ``float_nodes`` are nodes that were left in float on purpose; ``options`` are the
+    session's.
     """
 
     name: str
@@ -23,6 +26,7 @@ class Candidate(Value):
     precision: str
     recipe: str | None = None
     float_nodes: tuple[str, ...] = ()
+    options: dict[str, str] = pydantic.Field(default_factory=dict)
     size_bytes: int
     accuracy: float | None = None
     agreement: float | None = None

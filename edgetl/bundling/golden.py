@@ -94,7 +94,8 @@ def _encoded(path: Path, preprocess: Preprocess) -> bytes:
 
 def _logits(model: Model, pixels: NDArray[np.uint8], command: Sequence[str]) -> NDArray[np.float32]:
     with Worker(worker_for(command, model.spec.provider)) as worker:
-        load(worker, model.path, model.spec.provider, model.spec.precision, model.spec.threads, pinned=False)
+        spec = model.spec
+        load(worker, model.path, spec.provider, spec.precision, spec.threads, spec.options, pinned=False)
         logits = worker.logits(pixels)
     if not np.isfinite(logits).all():
         raise MeasureError(f"{model.path} answers with what is no number (NaN or infinite). It cannot be shipped.")

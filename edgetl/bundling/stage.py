@@ -67,7 +67,7 @@ def bundle(settings: BundleSettings, progress: Progress) -> BundleResult:
     candidate = _candidate(quantized, settings.candidate)
     _require_not_failed(run, candidate, settings.force, progress)
     target = targets.load(quantized.target)
-    spec = SessionSpec(candidate.provider, candidate.precision, target.threads)
+    spec = SessionSpec(candidate.provider, candidate.precision, target.threads, candidate.options)
     baseline = quantized.candidates[0]
     progress.step(STEP, 0, 3)
     dataset, preprocess = Dataset.load(run), runs.preprocess_of(run)

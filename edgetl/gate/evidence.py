@@ -61,7 +61,7 @@ def answers(
     for role, side in zip((BASELINE, CANDIDATE), sides, strict=True):
         columns = order(side, images.classes)
         with spooled(images.paths, side.preprocess, progress) as pixels, _worker(command, side) as worker:
-            load(worker, side.model, side.provider, side.precision, threads)
+            load(worker, side.model, side.provider, side.precision, threads, side.options)
             logits = worker.logits(pixels)
             if logits.shape[1] != len(side.classes):
                 raise UsageError(f"{side.model} has {logits.shape[1]} classes, not {len(side.classes)} as it is said.")
@@ -91,6 +91,7 @@ def timed(
             side.preprocess,
             said.first[CANDIDATE if role == CANDIDATE else BASELINE],
             worker_for(command, side.provider),
+            side.options,
         )
         for role, side in by_role.items()
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgetl import runs
@@ -22,7 +23,7 @@ BUNDLE = ".pyz"
 class Side:
     """One side of the comparison: a model file on a provider in a precision, and what it takes and answers.
 
-    ``run`` is the run that it is of, None for a file by itself.
+    ``run`` is the run that it is of, None for a file by itself; ``options`` are the session's.
     """
 
     name: str
@@ -32,11 +33,12 @@ class Side:
     preprocess: Preprocess
     classes: tuple[str, ...]
     run: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def identity(self) -> tuple[str, str, str]:
-        """What makes two sides the same: the file's content, the provider and the precision."""
-        return (sha256_file(self.model), self.provider, self.precision)
+    def identity(self) -> tuple[object, ...]:
+        """What makes two sides the same: the file's content, the provider, the precision and the session's options."""
+        return (sha256_file(self.model), self.provider, self.precision, dict(self.options))
 
 
 def of_run(run: Path, quantized: QuantizeResult, wanted: str, role: str) -> Side:
@@ -86,6 +88,7 @@ def _candidate(run: Path, candidate: Candidate) -> Side:
         runs.preprocess_of(run),
         Dataset.load(run).classes,
         run,
+        candidate.options,
     )
 
 
@@ -98,8 +101,8 @@ def _of_bundle(path: Path) -> Side:
             if not model.is_file() or sha256_file(model) != bundle.sums[manifest.model]:
                 with replacing(model) as temporary:
                     bundle.save(manifest.model, temporary)
-            spec = manifest.spec
-            return Side(bundle.version, model, spec.provider, spec.precision, manifest.preprocess, manifest.classes)
+            spec, takes = manifest.spec, (manifest.preprocess, manifest.classes)
+            return Side(bundle.version, model, spec.provider, spec.precision, *takes, options=spec.options)
     except BundleError as error:
         raise UsageError(f"{path} {error}.") from None
 

@@ -208,6 +208,7 @@ def _judged(
                 preprocess=preprocess,
                 pixels=np.array(pixels[:1]),
                 command=worker_for(settings.worker, candidate.provider),
+                options=candidate.options,
             )
             try:
                 with open_worker(variant) as worker:

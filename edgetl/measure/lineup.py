@@ -44,6 +44,7 @@ def _everything_on(provider: str, quantized: QuantizeResult) -> list[Candidate]:
     files = {each.path: each for each in reversed(quantized.candidates) if each.path and not each.path.endswith(".zip")}
     asked = {
         "provider": provider,
+        "options": {},
         "status": "accepted",
         "reason": f"The target has nothing for {provider}; it was asked for.",
     }

@@ -125,6 +125,7 @@ def _identity(candidate: Candidate) -> dict[str, Any]:
             "precision",
             "recipe",
             "float_nodes",
+            "options",
             "size_bytes",
             "status",
             "reason",

@@ -55,6 +55,7 @@ def sweep(settings: BenchSettings, candidate: str | None, progress: Progress) ->
         preprocess=preprocess,
         pixels=np.concatenate([pixels for _, pixels in iter_pixels(first, preprocess)]),
         command=worker_for(settings.worker, chosen.provider),
+        options=chosen.options,
     )
     variants = {DEFAULT: default, TWIN: default} | _variants(default, _cores(default))
     plan = Plan(settings.time_budget_s, (DEFAULT, TWIN), seed=settings.seed, step="sweep")

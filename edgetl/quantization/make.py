@@ -29,14 +29,19 @@ from edgetl.recipes import Recipe
 
 # Those engines that write Q/DQ pairs into the float graph and leave its nodes their names.
 _TAKEN_APART = ("onnxruntime", "nncf-onnx")
+# The engine that exports the network anew; all others start from the fp32 model.
+TORCH = "torch"
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "openvino", "nncf")
 
 
 class Workshop:
-    """Makes each recipe's file once, whatever the number of candidates that run it, and of runs with its inputs."""
+    """Makes each recipe's file once, whatever the number of candidates that run it, and of runs with its inputs.
 
-    def __init__(self, model: Path, folder: Path, images: Calibration) -> None:
-        self._model, self._folder, self.images = model, folder, images
+    ``classifier`` is the file of the network that ``model`` was exported from, None for a model from elsewhere.
+    """
+
+    def __init__(self, model: Path, folder: Path, images: Calibration, classifier: Path | None = None) -> None:
+        self._model, self._folder, self.images, self._classifier = model, folder, images, classifier
         self._made: dict[str, Path | Setback] = {}
         self._apart: dict[str, tuple[onnx.ModelProto, onnx.ModelProto]] = {}
         self._sha256 = sha256_file(model)
@@ -95,6 +100,8 @@ class Workshop:
         if recipe.only_with_operators and not self._operators.intersection(recipe.only_with_operators):
             wanted = " or ".join(recipe.only_with_operators)
             return Setback("skipped", f"Its recipe is for models with {wanted}, and this one has none.")
+        if recipe.engine == TORCH and self._classifier is None:
+            return Setback("unavailable", "Its recipe exports the trained network anew, and this model came without.")
         path = self._folder / f"{recipe.name}{SUFFIXES.get(recipe.engine, '.onnx')}"
         origin = self.made_from(recipe)
         if _is_made_from(path, origin):
@@ -102,7 +109,7 @@ class Workshop:
         data = cache.cached(origin, path.suffix)
         if data is None:
             try:
-                data = make(self._model, recipe, self.images)
+                data = self._file(recipe)
             except ImportError as error:
                 return Setback("unavailable", f"Its recipe needs {recipe.engine}, which cannot be imported ({error}).")
             except Exception as error:  # noqa: BLE001 - quantizers raise anything for graphs that they do not understand
@@ -112,6 +119,15 @@ class Workshop:
         write_bytes(path, data)
         write_text(_note(path), json.dumps({"made_from": origin, "sha256": sha256_file(path)}))
         return path
+
+    def _file(self, recipe: Recipe) -> bytes:
+        if recipe.engine != TORCH or self._classifier is None:
+            return make(self._model, recipe, self.images)
+        from edgetl.quantization.engines.exported import half
+
+        facts = metadata.read(self._model)
+        made = dataclasses.replace(facts, parent_sha256=self._sha256, recipe=_plain(recipe))
+        return _encoded(half(self._classifier, facts), made)
 
 
 def make(model: Path, recipe: Recipe, images: Calibration) -> bytes:

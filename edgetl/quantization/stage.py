@@ -64,7 +64,7 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
     images = selection_images(dataset, calibration.reserved, settings.seed)[:MAX_SELECTION_IMAGES]
     if not images:
         raise DataError(f"{dataset.root} has no images left to choose candidates by. Add some.")
-    workshop = Workshop(model, folder / CANDIDATES, calibration)
+    workshop = Workshop(model, folder / CANDIDATES, calibration, _classifier(folder))
     if _recipes(target) and not calibration.images():
         raise DataError(f"{dataset.root} has no images left to calibrate on. Add some.")
     rules = Rules(target.budgets, settings.accept_unproven)
@@ -94,14 +94,19 @@ def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:
     return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, *asked)
 
 
+def _classifier(folder: Path) -> Path | None:
+    """Return the file of the network that the model was exported from, None for a foreign one."""
+    return folder / runs.finetuned(folder).classifier if (folder / FinetuneResult.FILE).is_file() else None
+
+
 def _trainable(folder: Path, dataset: Dataset, held: Sequence[ImageRef], seed: int) -> Trainable | None:
     """Return what the network was trained from, but for the images ``held`` to choose by; None for a foreign one."""
-    if not (folder / FinetuneResult.FILE).is_file():
+    classifier = _classifier(folder)
+    if classifier is None:
         return None
-    trained = runs.finetuned(folder)
     contents = {image.sha256 for image in held}
     images = [image for image in fitting_images(dataset) if image.sha256 not in contents]
-    return Trainable(folder / trained.classifier, dataset.paths(images), dataset.labels(images), seed)
+    return Trainable(classifier, dataset.paths(images), dataset.labels(images), seed)
 
 
 def _target(settings: QuantizeSettings) -> Target:

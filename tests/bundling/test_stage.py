@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from edgetl.cli import main
 from edgetl.device.bundle.opened import SIGNATURE, SUMS, Bundle
+from edgetl.gate.sides import by_itself
 from tests.bundles import encoded
 from tests.measure.scripted_run import MS, scripted_run
 
@@ -60,6 +61,14 @@ def test_a_bundle_holds_the_chosen_model_its_records_and_golden_images_of_each_c
         assert sorted(bundle.manifest.golden.labels or ()) == [0, 0, 0, 1, 1, 2, 2]
         assert bundle.manifest.spec.provider == "fake"
         assert bundle.manifest.about["lineage"].keys() == {"finetune.json", "export.json", "quantize.json"}
+
+
+def test_a_setting_that_a_candidate_was_chosen_with_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgetl.device.providers.fake.SETTINGS", {"tuned": {"tuned": "1"}}, raising=False)
+    out = made(tmp_path, options={"tuned": "1"}, tuned=0.5)
+    with Bundle(out) as bundle:
+        assert bundle.manifest.spec.options == {"tuned": "1"}
+    assert by_itself(str(out), "fake").options == {"tuned": "1"}
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:

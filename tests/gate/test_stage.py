@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,18 @@ def test_a_faster_candidate_that_loses_nothing_passes(tmp_path: Path) -> None:
     assert result.accuracy.flips == ()
     assert len(result.reasons) == 2
     assert CheckResult.load(run) == result
+
+
+def test_a_candidate_is_judged_with_the_options_that_it_was_chosen_with(tmp_path: Path) -> None:
+    tuned = {"latency_ns": [8 * MS], "tuned": 0.5, "options": {"tuned": "1"}}
+    assert checked(scripted_run(tmp_path, fake_fp32={}, fake_int8=tuned)).latency.ratio == pytest.approx(0.4)
+
+
+def test_one_file_with_other_options_is_not_itself(tmp_path: Path) -> None:
+    model = script(tmp_path / "m.json")
+    side = Side("one", model, "fake", "fp32", PREPROCESS, ("a", "b", "c"))
+    assert side.identity == replace(side, name="other").identity
+    assert side.identity != replace(side, options={"tuned": "1"}).identity
 
 
 def test_a_slower_candidate_fails_on_latency(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def scripted_run(root: Path, test: int = 70, **candidates: Mapping[str, Any]) ->
     """Return a run with ``test`` judging images a class; ``candidates`` maps a name to its script.
 
     The first is the baseline, the second the chosen one, unless ``status`` says otherwise. ``provider`` is the
-    candidate's; with ``missing``, a reason, it has no file.
+    candidate's, ``options`` its session's; with ``missing``, a reason, it has no file.
     """
     run = root / "run"
     run.mkdir()
@@ -103,7 +103,7 @@ def scripted_run(root: Path, test: int = 70, **candidates: Mapping[str, Any]) ->
 
 def _row(run: Path, index: int, name: str, keys: dict[str, Any]) -> Candidate:
     status = keys.pop("status", ("baseline", "chosen", "accepted")[min(index, 2)])
-    provider, missing = keys.pop("provider", "fake"), keys.pop("missing", None)
+    provider, missing, options = keys.pop("provider", "fake"), keys.pop("missing", None), keys.pop("options", {})
     precision = "fp32" if name.endswith("fp32") else "int8"
     path = None if missing else script(run / f"{name}.json", **keys)
     return Candidate(
@@ -112,6 +112,7 @@ def _row(run: Path, index: int, name: str, keys: dict[str, Any]) -> Candidate:
         sha256=sha256_file(path) if path else "",
         provider=provider,
         precision=precision,
+        options=options,
         size_bytes=path.stat().st_size if path else 0,
         status=status,
         reason=missing or "As scripted.",

@@ -28,6 +28,13 @@ def row(result: BenchResult, name: str) -> Row:
     return {row.name: row for row in result.rows}[name]
 
 
+def test_a_candidate_is_measured_with_the_options_that_it_was_chosen_with(tmp_path: Path) -> None:
+    tuned = {"latency_ns": [8 * MS], "tuned": 0.5, "options": {"tuned": "1"}}
+    result = benched(scripted_run(tmp_path, fake_fp32={}, fake_int8=tuned))
+    assert row(result, "fake-int8").latency_p50_ms == pytest.approx(4.0)
+    assert row(result, "fake-int8").options == {"tuned": "1"}
+
+
 def test_rows_hold_what_was_scripted(tmp_path: Path) -> None:
     int8: dict[str, Any] = {
         "latency_ns": [4 * MS, 5 * MS],

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgetl.device.bundle.archive import BundleError
+from edgetl.device.providers import PROVIDERS, settings
 from edgetl.device.values import Preprocess, SessionSpec
 
 FORMAT = 1
@@ -133,9 +134,13 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
 
 
 def _spec(data: Mapping[str, Any]) -> SessionSpec:
-    """Return how the model is run. An engine's own options could make it write files: a bundle has none."""
+    """Return how the model is run.
+
+    An engine's own options could make it write files: a bundle has none but a setting that edgetl itself tries.
+    """
     spec = SessionSpec.from_json(data)
-    if spec.options or not 0 <= spec.threads <= _MOST_THREADS:
+    known = settings(spec.provider).values() if spec.provider in PROVIDERS else ()
+    if (spec.options and spec.options not in known) or not 0 <= spec.threads <= _MOST_THREADS:
         raise ValueError("spec has options, or an odd number of threads")
     return spec
 

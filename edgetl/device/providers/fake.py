@@ -8,6 +8,7 @@ nothing sleeps. All keys are optional; an unknown one is an error::
       "latency_ns": [1000, 1200],           the runs' latencies, over and over; or noise around a median, the same for
                                             the same seed:
                                             {"median_ns": 1000000, "sigma": 0.02, "seed": 7}   (sigma of the logarithm)
+      "tuned": 0.5,                         with option "tuned" a run takes so many times as long
       "per_image": false,                   true: a run of n images takes n times as long
       "load_ns": 5000000,                   what the report gives as load_ns
       "logits": {"by": "hash", "seed": 0},  by the image's content: any, but always the same for the same image and seed
@@ -44,6 +45,7 @@ from edgetl.device.values import LoadReport, SessionSpec
 KEYS = (
     "classes",
     "latency_ns",
+    "tuned",
     "per_image",
     "load_ns",
     "logits",
@@ -75,6 +77,7 @@ class FakeSession:
         )
         self._classes = int(script.get("classes", 2))
         self._latency = _latency(script.get("latency_ns", [1_000_000]))
+        self._factor = float(script.get("tuned", 1.0)) if spec.options.get("tuned") else 1.0
         self._per_image = bool(script.get("per_image", False))
         self._rule = script.get("logits", {"by": "hash"})
         self._row = ROWS[self._rule["by"]]
@@ -94,7 +97,7 @@ class FakeSession:
         with self._lock:
             if self._fail.get("at") == "run" and self._runs >= int(self._fail.get("after", 0)):
                 _fail(self._fail)
-            self._now += self._latency(self._runs) * (len(pixels) if self._per_image else 1)
+            self._now += round(self._factor * self._latency(self._runs)) * (len(pixels) if self._per_image else 1)
             self._runs += 1
             return np.stack([self._logits(image) for image in pixels]).astype(np.float32)
 

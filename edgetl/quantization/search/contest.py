@@ -239,7 +239,7 @@ class Contest:
         wanted = trial.candidate
         if trial.model is None:
             raise MeasureError(f"There is no model file of {wanted.name} to measure.")
-        load(worker, trial.model, wanted.provider, wanted.precision, threads)
+        load(worker, trial.model, wanted.provider, wanted.precision, threads, wanted.options)
         worker.set_input(self.ground.pixels[:1])
 
     @contextlib.contextmanager

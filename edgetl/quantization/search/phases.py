@@ -14,6 +14,7 @@ from edgetl.quantization.search.mend import mend
 from edgetl.quantization.search.mix import mix
 from edgetl.quantization.search.rest import judge_rest
 from edgetl.quantization.search.retrain import Trainable, retrain
+from edgetl.quantization.search.tune import tune
 from edgetl.targets import TargetCandidate
 
 
@@ -25,6 +26,7 @@ def search(field: Field, model: Path, candidates: Sequence[TargetCandidate], tra
     try_listed(field, model, candidates)
     if field.contest.baseline.setback is not None:
         return
+    tune(field)
     settle_doubts(field)
     _attempt(field, "Leaving parts in float", lambda: mend(field))
     _attempt(field, "Mixing int8 and float", lambda: mix(field))

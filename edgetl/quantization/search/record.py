@@ -99,6 +99,7 @@ def _row(trial: Trial, choice: Choice, folder: Path) -> Candidate:
         precision=candidate.precision,
         recipe=candidate.recipe,
         float_nodes=trial.recipe.exclude_nodes if trial.recipe else (),
+        options=candidate.options,
         size_bytes=trial.model.stat().st_size if trial.model else 0,
         accuracy=trial.accuracy.candidate if trial.accuracy else None,
         agreement=trial.accuracy.agreement if trial.accuracy else None,

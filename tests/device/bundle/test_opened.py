@@ -146,6 +146,16 @@ def test_options_that_could_make_an_engine_write_files_are_refused(tmp_path: Pat
     assert "options" in refused(of(tmp_path, summed({**WHOLE, MANIFEST: json.dumps(named).encode()})))
 
 
+def test_a_setting_that_edgetl_tries_is_taken(tmp_path: Path) -> None:
+    named = json.loads(WHOLE[MANIFEST])
+    named["spec"] |= {"provider": "cuda", "options": {"prefer_nhwc": "1"}}
+    path = of(tmp_path, summed({**WHOLE, MANIFEST: json.dumps(named).encode()}))
+    with Bundle(path) as bundle:
+        assert bundle.manifest.spec.options == {"prefer_nhwc": "1"}
+    named["spec"]["options"]["prefer_nhwc"] = "/etc"
+    assert "options" in refused(of(tmp_path, summed({**WHOLE, MANIFEST: json.dumps(named).encode()})))
+
+
 def test_a_bundle_of_a_later_format_says_so(tmp_path: Path) -> None:
     later = json.loads(WHOLE[MANIFEST]) | {"format": 2}
     assert "format 2" in refused(of(tmp_path, summed({**WHOLE, MANIFEST: json.dumps(later).encode()})))

@@ -55,6 +55,15 @@ def test_latency_and_accuracy_are_the_scripted_ones(tmp_path: Path) -> None:
     assert (trial.accuracy.candidate, trial.accuracy.agreement, trial.accuracy.images) == (1.0, 1.0, 60)
 
 
+def test_a_setting_reaches_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgetl.device.providers.fake.SETTINGS", {"tuned": {"tuned": "1"}}, raising=False)
+    model = _script(tmp_path / "model.json", latency_ns=[10 * MS], tuned=0.7)
+    with Contest(BASELINE, model, _ground(), 60.0) as contest:
+        trial = contest.try_out(Trial(BASELINE.model_copy(update={"setting": "tuned"}), model), 2.0)
+    assert trial.name == "fake-fp32-tuned"
+    assert trial.latency is not None and trial.latency.value == pytest.approx(0.7)
+
+
 def test_int8_that_is_slower_leaves_fp32_chosen(tmp_path: Path) -> None:
     contest, trial = _tried(tmp_path, latency_ns=[13 * MS])
     choices = choose(contest.baseline, [trial], Rules(Budgets(top1_drop=0.05)))
@@ -102,9 +111,9 @@ def test_judging_takes_all_cores_whatever_number_of_threads_is_timed(
 ) -> None:
     loaded: list[int] = []
 
-    def load(worker: Worker, model: Path, provider: str, precision: str, threads: int) -> None:
+    def load(worker: Worker, model: Path, provider: str, precision: str, threads: int, options: dict[str, str]) -> None:
         loaded.append(threads)
-        loading.load(worker, model, provider, precision, threads)
+        loading.load(worker, model, provider, precision, threads, options)
 
     monkeypatch.setattr(contests, "load", load)
     model = _script(tmp_path / "model.json")

@@ -27,6 +27,7 @@ from edgetl.quantization.search.final import final
 from edgetl.quantization.search.listed import try_listed
 from edgetl.quantization.search.rest import judge_rest
 from edgetl.quantization.search.trial import Trial
+from edgetl.quantization.search.tune import tune
 from edgetl.quantization.setback import Setback
 from edgetl.recipes import Recipe
 from edgetl.targets import Budgets, TargetCandidate
@@ -337,3 +338,35 @@ def test_more_images_are_not_asked_for_in_vain(given: dict[str, Any], why: str) 
     settle_doubts(state)
     assert contest.ground.images == IMAGES, why
     assert contest.judged == judged
+
+
+def test_settings_of_a_provider_are_tried_on_its_fastest_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"NHWC": {"prefer_nhwc": "1"}, "CUDA graph": {"graph": "1"}, "on the device": {"binding": "device"}}
+    monkeypatch.setattr("edgetl.device.providers.cpu.SETTINGS", settings, raising=False)
+    speeds = {"cpu-fp32": 1.0, "cpu-int8-u8s8-minmax": 0.5, "cpu-int8-u8s8-percentile": 0.7}
+    lost = {"cpu-int8-u8s8-percentile": 200}
+
+    def outcome(trial: Trial, file: onnx.ModelProto | None) -> tuple[int, float]:
+        plain = trial.candidate.model_copy(update={"setting": None}).name
+        return lost.get(plain, 0), speeds[plain] * (0.8 if trial.candidate.setting == "NHWC" else 1.1)
+
+    state, _ = searched(outcome)
+    try_listed(state, FP32, [INT8, INT8.model_copy(update={"recipe": "u8s8-percentile"})])
+    tune(state)
+    added = {trial.name: trial.model for trial in state.trials[2:]}
+    # Nothing of what loses too much, and nothing that only images on the device would have.
+    assert added == {
+        "cpu-int8-u8s8-minmax-nhwc": Path("u8s8-minmax.onnx"),
+        "cpu-fp32-nhwc": FP32,
+        "cpu-int8-u8s8-minmax-cuda-graph": Path("u8s8-minmax.onnx"),
+        "cpu-fp32-cuda-graph": FP32,
+    }
+    final(state)
+    assert min(state.trials, key=lambda trial: trial.ratio).name == "cpu-int8-u8s8-minmax-nhwc"
+
+
+def test_a_provider_without_settings_has_none_tried() -> None:
+    state, _ = searched(lambda trial, file: (0, 0.5))
+    try_listed(state, FP32, [INT8])
+    tune(state)
+    assert [trial.name for trial in state.trials] == [INT8.name]
