@@ -105,11 +105,13 @@ def nearest_path(path: Path) -> str:
         beside = [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]
     except OSError:
         return ""
-    return _offer([str(path.parent / name) for name in _closest(path.name, beside)])
+    # What is there under that very name is not what was looked for. Folders hold much: a guess must be nearer here.
+    others = [name for name in beside if name != path.name]
+    return _offer([str(path.parent / name) for name in _closest(path.name, others, cutoff=0.65)])
 
 
-def _closest(name: str, known: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+def _closest(name: str, known: Iterable[str], cutoff: float = 0.5) -> list[str]:
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
 
 
 def _offer(close: Sequence[str]) -> str:

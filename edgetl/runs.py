@@ -42,7 +42,7 @@ def resolve(run: Path | None) -> Path:
     if run is None:
         latest = RUNS / LATEST
         if not latest.is_dir():
-            raise RunError("There is no run here yet. Start with `edgetl finetune`, or name one with --run.")
+            raise RunError("There is no run here yet. Start with `edgetl run --data FOLDER`, or name one with --run.")
         return RUNS / latest.readlink() if latest.is_symlink() else latest
     for folder in (run, RUNS / run):
         if folder.is_dir():

@@ -95,6 +95,10 @@ class Edgetl(Named):
                 raise _failure(error, as_json) from error
 
 
+# The command that does all stages, these; a time of its own is for all of them together.
+WHOLE, STAGES, TIME = "run", ("check", "bench", "quantize", "export", "finetune"), "time-budget"
+
+
 def _placed(error: click.ClickException) -> click.ClickException:
     """Return ``error``, which says where its value stands if nobody typed it."""
     if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
@@ -126,7 +130,8 @@ def settings(group: click.Group, path: Path) -> dict[str, Any]:
     """Return click's ``default_map`` from a settings file, empty when there is none.
 
     Keys are the names of options. Those at the top of the file hold for every command that has such an option; a table
-    named after a command holds for that command and wins. Raises ConfigError for a key that no command has.
+    named after a command holds for that command and wins. What tables of stages say holds in `run` as well, where its
+    own does not say otherwise, but for their time. Raises ConfigError for a key that no command has.
     """
     if not path.is_file():
         return {}
@@ -141,6 +146,8 @@ def settings(group: click.Group, path: Path) -> dict[str, Any]:
             raise ConfigError(f"{path}: there is no command '{name}'.{nearest(name, options)}")
         _known(path, f"{name}.", table, [options[name]])
     _known(path, "", common, list(options.values()))
+    staged = {key: value for stage in STAGES for key, value in tables.get(stage, {}).items() if _spelt(key) != TIME}
+    tables[WHOLE] = {**staged, **tables.get(WHOLE, {})}
     return {
         name: {
             str(known[_spelt(key)].name): _value(known[_spelt(key)], value)

@@ -12,14 +12,14 @@ from edgetl.cli import options, output
 @click.command(
     epilog="""\b
 Examples:
-  edgetl history runs/                   the verdicts and benchmarks of all runs here
+  edgetl history                         the verdicts and benchmarks of all runs in runs/
   edgetl history results/ --json         of what CI has stored, as an object to draw from
 \b
 Read are check.json and bench.json at any depth. Each candidate of a run has a series on each machine: latencies of
 different machines, or against different baselines, do not compare.
 """
 )
-@click.argument("folder", type=options.FOLDER)
+@click.argument("folder", type=options.FOLDER, default=Path("runs"), required=False)
 @options.json
 def history(folder: Path, as_json: bool) -> None:
     """Show how latency, accuracy and verdicts in stored results went over time."""

@@ -117,7 +117,8 @@ training_options = options(
             TRAINING,
             "--time-budget",
             metavar="TIME",
-            help="End after about this long, or an epoch, with the best so far: 90s, 5m.",
+            help="End after about this long, or an epoch, with the best so far: 90s, 5m. Of `edgetl run` it is "
+            "the time for all stages but the export, of which training gets two fifths.",
         ),
         option(TRAINING, "--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training."),
         option(

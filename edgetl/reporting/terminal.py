@@ -103,9 +103,8 @@ def quantize(result: QuantizeResult) -> RenderableType:
     """Return the candidates of a target, the chosen one and why each lost."""
     chosen = result.candidate(result.chosen)
     lines = [f"target {short_name(result.target)}: {chosen.name} is chosen: {chosen.reason}"]
-    why = [f"  {c.name}: {c.reason}" for c in result.candidates if c.status in ("rejected", "unavailable")]
     said = _said("quantize", lines, result.seconds, result.run, "edgetl bench")
-    return Group(_candidates(result.candidates), *[Text(line) for line in why], said)
+    return Group(_candidates(result.candidates), *_reasons(result.candidates), said)
 
 
 def bench(result: BenchResult) -> RenderableType:
@@ -117,7 +116,7 @@ def bench(result: BenchResult) -> RenderableType:
         *disturbances(result.state),
     ]
     said = _said("bench", lines, result.seconds, result.run, "edgetl check")
-    return Group(_candidates(result.rows), *_unavailable(result), said)
+    return Group(_candidates(result.rows), *_reasons(result.rows), said)
 
 
 def check(result: CheckResult) -> RenderableType:
@@ -147,14 +146,18 @@ def check(result: CheckResult) -> RenderableType:
     told = [
         f"{result.candidate} against {result.baseline}: {findings.evidence(result)}",
         findings.timing(result),
+        *disturbances(result.state),
     ]
     said = Text(f"run {line(result.run)}; next: {_AFTER[result.verdict]}", style="dim")
     return Group(table, *[Text(line(each)) for each in told], verdict, said)
 
 
 def run(result: RunResult) -> RenderableType:
-    """Return the rows of the benchmark, then the verdict."""
-    return Group(_candidates(result.bench.rows), *_unavailable(result.bench), Text(""), check(result.check))
+    """Return the rows of the benchmark, what was chosen and why, then the verdict."""
+    chosen = result.quantize.candidate(result.quantize.chosen)
+    choice = Text(f"{line(chosen.name)} is chosen: {line(chosen.reason)}")
+    rows = result.bench.rows
+    return Group(_candidates(rows), *_reasons(rows), choice, Text(""), check(result.check))
 
 
 def summary(artifact: Artifact, kept: bool) -> str:
@@ -174,8 +177,10 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.2f}"
 
 
-def _unavailable(result: BenchResult) -> list[Text]:
-    return [Text(f"  {row.name}: {row.reason}") for row in result.rows if row.status == "unavailable"]
+def _reasons(candidates: Sequence[Candidate]) -> list[Text]:
+    """Return a line for each candidate that may not be used, with the reason."""
+    lost = (each for each in candidates if each.status in ("rejected", "unavailable"))
+    return [Text(f"  {each.name}: {each.reason}") for each in lost]
 
 
 def _said(stage: str, lines: Sequence[str], seconds: float, run: str, following: str) -> RenderableType:

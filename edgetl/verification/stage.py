@@ -42,6 +42,8 @@ def verify(settings: VerifySettings, progress: Progress) -> VerifyResult:
 
     Raises UsageError where there is no such file or key, WorkerError where the model cannot run.
     """
+    if settings.bundle.is_dir():
+        raise UsageError(f"{settings.bundle} is a folder, not a bundle. Make one of a run with `edgetl bundle`.")
     if not settings.bundle.is_file():
         raise UsageError(
             f"There is no bundle {settings.bundle}.{nearest_path(settings.bundle)} Make one with `edgetl bundle`."

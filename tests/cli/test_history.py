@@ -79,7 +79,8 @@ def test_what_another_machine_measured_is_another_series(other: dict[str, Any]) 
     value = told()
     assert len(value["machines"]) == 2
     assert {series["machine"] for series in value["series"]} == {machine["id"] for machine in value["machines"]}
-    said = invoke("history", "results")
+    Path("results").rename("runs")
+    said = invoke("history")
     assert "Results of 2 machines" in said.out
     assert all(machine["id"] in said.out for machine in value["machines"])
     lines = [line.partition(": ")[2] for line in said.out.splitlines() if line.startswith("machine ")]

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 
 from edgetl import __version__
 from edgetl.cli import main
-from edgetl.errors import EdgetlError, Interruption
+from edgetl.cli.group import settings
+from edgetl.errors import EdgetlError, Interruption, nearest_path
 from tests.conftest import REPOSITORY
 
 HEAVY = ("numpy", "torch", "onnx", "onnxruntime", "openvino", "PIL", "scipy", "pydantic", "rich")
@@ -254,3 +255,25 @@ def test_the_version_names_the_engines_that_are_here() -> None:
         assert importlib.metadata.version(name) == version
     if importlib.util.find_spec("torch"):
         assert any(line.startswith("torch ") for line in engines)
+
+
+def test_a_path_is_offered_only_for_another_that_is_nearly_it(tmp_path: Path) -> None:
+    for name in ("photos", "one", "opt"):
+        (tmp_path / name).mkdir()
+    assert nearest_path(tmp_path / "photo") == f" Did you mean '{tmp_path / 'photos'}'?"
+    for far in ("nope", "nope.pth", "photos"):
+        assert nearest_path(tmp_path / far) == ""
+    code, _, err = invoke("verify", str(tmp_path / "photos"))
+    assert (
+        code,
+        err.splitlines()[0].endswith("is a folder, not a bundle. Make one of a run with `edgetl bundle`."),
+    ) == (2, True)
+
+
+def test_what_stages_are_told_in_the_settings_holds_in_run_but_for_their_time(tmp_path: Path) -> None:
+    file = tmp_path / "edgetl.toml"
+    file.write_text(
+        'epochs = 9\n[finetune]\nepochs = 3\nstrategy = "full"\ntime-budget = "5m"\n'
+        '[quantize]\ntarget = "intel-n100"\nmax-drop = "1%"\n[run]\nstrategy = "auto"\n'
+    )
+    assert settings(main, file)["run"] == {"epochs": 3, "strategy": "auto", "target": "intel-n100"}

@@ -84,7 +84,9 @@ def _cards(run: Gathered, check: CheckResult) -> Cards:
         Card(
             "top-1 drop, points",
             findings.figure(100 * accuracy.drop, findings.POINTS),
-            f"{_level(check)} {interval(accuracy.ci, '.2f', 100)}",
+            "the same file"
+            if check.candidate == check.baseline
+            else f"{_level(check)} {interval(accuracy.ci, '.2f', 100)}",
         ),
         Card("same answer", percent(accuracy.agreement), f"{len(accuracy.flips)} of {accuracy.images} images changed"),
     ]
