@@ -133,8 +133,8 @@ def _download(path: Path, backbone: Backbone, progress: Progress) -> None:
         except (OSError, RuntimeError) as error:
             raise WeightsError(
                 f"Cannot download {url} ({error}). Three ways remain: --weights FILE (or the folder of an earlier "
-                f"run), --weights embedded ({EMBEDDED_ARCH} only) or --weights none. A copy of the file may also be "
-                f"put at {path}."
+                f"run), --weights embedded ({EMBEDDED_ARCH} only, made for the demo: far less accurate on photos) or "
+                f"--weights none (random). A copy of the file may also be put at {path}."
             ) from error
     if not sha256_file(path).startswith(prefix):
         raise WeightsError(f"{path} is damaged (its SHA-256 does not begin with {prefix}). Delete it, then run again.")

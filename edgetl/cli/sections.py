@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -9,6 +10,9 @@ import click
 
 # A longer name stands on a line of its own.
 COLUMN = 26
+
+# How click says that there is one word too many.
+_STRAY = re.compile(r"Got unexpected extra argument \((\S+)\)\.?")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,7 +26,18 @@ class SectionedOption(click.Option):
 
 
 class SectionedCommand(click.Command):
-    """A command whose help groups its options: those without a section come last."""
+    """A command whose help groups its options: those without a section come last. It takes no arguments."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does; a folder without its option is told with it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            stray = _STRAY.fullmatch(error.message)
+            if stray is None or not any("--data" in each.opts for each in self.params):
+                raise
+            said = f"`edgetl {ctx.info_name}` takes options only. Did you mean --data {stray[1]}?"
+            raise click.UsageError(said, ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each section's options under its heading, in the order in which they were declared."""

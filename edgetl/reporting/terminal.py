@@ -102,7 +102,10 @@ def export(result: ExportResult) -> RenderableType:
 def quantize(result: QuantizeResult) -> RenderableType:
     """Return the candidates of a target, the chosen one and why each lost."""
     chosen = result.candidate(result.chosen)
-    lines = [f"target {short_name(result.target)}: {chosen.name} is chosen: {chosen.reason}"]
+    lines = [
+        f"target {short_name(result.target)}: {chosen.name} is chosen: {chosen.reason}",
+        f"top-1 is that on the {result.images} images that choose; `edgetl check` judges by others",
+    ]
     said = _said("quantize", lines, result.seconds, result.run, "edgetl bench")
     return Group(_candidates(result.candidates), *_reasons(result.candidates), said)
 

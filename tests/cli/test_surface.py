@@ -277,3 +277,11 @@ def test_what_stages_are_told_in_the_settings_holds_in_run_but_for_their_time(tm
         '[quantize]\ntarget = "intel-n100"\nmax-drop = "1%"\n[run]\nstrategy = "auto"\n'
     )
     assert settings(main, file)["run"] == {"epochs": 3, "strategy": "auto", "target": "intel-n100"}
+
+
+@pytest.mark.parametrize("name", ["run", "finetune"])
+def test_photos_without_their_option_are_told_with_it(name: str) -> None:
+    code, _, err = invoke(name, "photos/")
+    assert code == 2
+    assert f"`edgetl {name}` takes options only. Did you mean --data photos/?" in err
+    assert "Got unexpected extra arguments (a b)" in invoke(name, "a", "b")[2]
