@@ -61,7 +61,9 @@ def inputs_hash(settings: FinetuneSettings, dataset: Dataset, read: Domain | Non
         domain = [settings.adapt.method, target.fingerprint(images, check), places]
     # Where the images are decides nothing, but later stages read them there.
     data = (dataset.sha256, dataset.root)
-    return runs.digest(__version__, data, chosen.name, source, told, settings.time_budget_s, domain)
+    # A probe takes what it takes.
+    limit = None if settings.strategy == "probe" else settings.time_budget_s
+    return runs.digest(__version__, data, chosen.name, source, told, limit, domain)
 
 
 def finetune(settings: FinetuneSettings, progress: Progress, dataset: Dataset | None = None) -> FinetuneResult:

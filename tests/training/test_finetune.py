@@ -236,6 +236,10 @@ def test_the_hash_of_the_inputs_follows_everything_that_decides(settings: Finetu
     data = read_data(settings, Remarks())
     first = inputs_hash(settings, data)
     assert inputs_hash(dataclasses.replace(settings, run=Path("elsewhere")), data) == first
+    # A probe takes what it takes; a training by gradients ends with its time.
+    assert inputs_hash(dataclasses.replace(settings, time_budget_s=60.0), data) == first
+    whole = [dataclasses.replace(settings, strategy="full", time_budget_s=seconds) for seconds in (None, 60.0)]
+    assert len({inputs_hash(each, data) for each in whole}) == 2
     others = [
         inputs_hash(dataclasses.replace(settings, seed=1), data),
         inputs_hash(dataclasses.replace(settings, arch="resnet18"), data),
