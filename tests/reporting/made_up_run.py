@@ -66,9 +66,10 @@ def full_run(root: Path) -> Path:
     _timings(run / "check-timings.json", {BASELINE: 4.0, TWIN: 4.0, CANDIDATE: 2.0})
     gone = flip(path="val/good/gone.png", label="good", baseline="good", candidate=HOSTILE)
     seen = flip(path=dataset.val[0].path, label=HOSTILE, baseline=HOSTILE, candidate="good")
-    check_result(
+    check = check_result(
         flips=(seen, gone), classes=tuple(of_class(name, 0.02) for name in CLASSES), run=str(run), target="host"
-    ).save(run)
+    )
+    check.model_copy(update={"created": QuantizeResult.load(run).created}).save(run)
     return run
 
 

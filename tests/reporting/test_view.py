@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from edgetl.artifacts import Accuracy, CheckResult, Latency
+from edgetl.artifacts import Accuracy, CheckResult, Latency, QuantizeResult
 from edgetl.gather.values import Gathered
 from edgetl.quantization.explain.values import Explanation, NodeExplanation
 from edgetl.reporting.view.blocks import Absent, Chart, Gallery, Notes, Section, Table
@@ -25,6 +26,7 @@ from edgetl.reporting.view.tradeoff import near_enough
 from edgetl.reporting.view.verdict import banner
 from edgetl.reporting.view.verdict import section as verdict
 from tests.reporting.check_result import check_result, drop, flip, latency, of_class
+from tests.reporting.made_up_run import full_run
 
 vl_convert = pytest.importorskip("vl_convert")
 
@@ -76,6 +78,16 @@ def test_a_verdict_that_is_no_pass_says_why() -> None:
     assert (said.tone, said.word) == ("fail", "Fail")
     assert said.sentence.endswith("1 of 2 budgets exceeded: latency.")
     assert said.notes == ("Latency is 0.520 times.",)
+
+
+def test_a_verdict_on_candidates_that_were_made_again_is_out_of_date(tmp_path: Path) -> None:
+    run = full_run(tmp_path)
+    check, quantized = CheckResult.load(run), QuantizeResult.load(run)
+    fresh = replace(judged(check), quantize=quantized.model_copy(update={"created": check.created}))
+    assert (banner(fresh).tone, banner(fresh).word) == ("pass", "Pass")
+    said = banner(replace(fresh, check=check.model_copy(update={"created": "2001-01-01T00:00:00+00:00"})))
+    assert (said.tone, said.word) == ("muted", "Out of date: pass")
+    assert said.notes[0].endswith("Run `edgetl check` again.")
 
 
 def test_the_baseline_that_stays_is_not_compared_with_itself() -> None:

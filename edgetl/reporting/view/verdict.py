@@ -22,12 +22,12 @@ def banner(run: Gathered) -> Banner:
     check = run.check
     if check is None:
         return Banner("muted", "No verdict yet", _so_far(run), ("Run `edgetl check` for a verdict.",))
-    return Banner(
-        check.verdict,
-        check.verdict.capitalize(),
-        f"{_compared(check)}; {findings.headline(check)}.",
-        (*(each.reason for each in check.findings if each.outcome != "pass"), *findings.remarks(check), *_stale(run)),
-    )
+    sentence = f"{_compared(check)}; {findings.headline(check)}."
+    notes = (*(each.reason for each in check.findings if each.outcome != "pass"), *findings.remarks(check))
+    if _is_stale(run):
+        again = "The candidates were made again after this verdict. Run `edgetl check` again."
+        return Banner("muted", f"Out of date: {check.verdict}", sentence, (again, *notes))
+    return Banner(check.verdict, check.verdict.capitalize(), sentence, notes)
 
 
 def section(run: Gathered) -> Section | Absent:
@@ -67,11 +67,9 @@ def _so_far(run: Gathered) -> str:
     return "There is a benchmark only."
 
 
-def _stale(run: Gathered) -> tuple[str, ...]:
-    """Return a warning where the candidates were made again after they were judged."""
-    if run.check is None or run.quantize is None or run.check.created >= run.quantize.created:
-        return ()
-    return ("The candidates were made again after this verdict. Run `edgetl check` again.",)
+def _is_stale(run: Gathered) -> bool:
+    """Return whether the candidates were made again after they were judged."""
+    return run.check is not None and run.quantize is not None and run.check.created < run.quantize.created
 
 
 def _cards(run: Gathered, check: CheckResult) -> Cards:
