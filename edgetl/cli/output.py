@@ -46,15 +46,18 @@ def progress() -> AbstractContextManager[Progress]:
 
 
 class _Plain:
-    """A line now and then on what takes long: a log shows that the work goes on."""
+    """A line now and then on what takes long: a log shows that the work goes on, and that what it told of has ended."""
 
     def __init__(self) -> None:
         self._said = time.monotonic()
+        self._begun: set[str] = set()
 
     def step(self, name: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if done < total and now - self._said >= SILENCE_S:
+        ended = done >= total and name in self._begun
+        if ended or (done < total and now - self._said >= SILENCE_S):
             self._said = now
+            (self._begun.discard if ended else self._begun.add)(name)
             click.echo(f"{name}: {done} of {total}", err=True)
 
     def remark(self, text: str) -> None:
