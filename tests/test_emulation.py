@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from edgetl import environments
 from edgetl.cli import main
 from edgetl.device.bundle.manifest import decoded
 from edgetl.device.bundle.opened import MODELS
@@ -31,7 +32,7 @@ from edgetl.quantization import stage
 from edgetl.quantization.search.contest import Contest, Ground
 from edgetl.quantization.search.trial import Trial
 from edgetl.targets import TargetCandidate
-from tests import environments
+from tests import environments as shared
 from tests.bundles import contents, encoded, npy, summed
 from tests.quantization.search.test_contest import BASELINE, INT8, RULES
 
@@ -49,7 +50,7 @@ from tests.device import tiny  # noqa: E402
 @pytest.fixture(scope="session")
 def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with both environments."""
-    return environments.cache(tmp_path_factory, "emulate-x86-64", "emulate-arm64")
+    return shared.cache(tmp_path_factory, "emulate-x86-64", "emulate-arm64")
 
 
 @pytest.fixture

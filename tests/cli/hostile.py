@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import json
 import os
-import pty
 import struct
 import subprocess
 import sys
@@ -78,21 +77,42 @@ def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None 
     return Said(process.returncode, out, err)
 
 
+# Takes the terminal that it was started at for its own, so that Ctrl-C there reaches it.
+_OWNING = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def on_terminal(
+    *arguments: str, columns: int = 80, env: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command on a terminal of its own that is so wide; return it and the other end of the terminal.
+
+    Not forked by hand: this process may hold engines whose threads a child does not have, and it would die of that.
+    """
+    terminal, end = os.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-c", _OWNING, *COMMAND, *arguments],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        env={**plain, "TERM": "xterm-256color", **(env or {})},
+        start_new_session=True,
+    )
+    os.close(end)
+    return process, terminal
+
+
 def at_terminal(*arguments: str, columns: int = 80, env: Mapping[str, str] | None = None) -> str:
     """Return what a command shows on a terminal of its own that is so wide."""
-    process, terminal = pty.fork()
-    if process == 0:
-        # Here, before anything asks for it.
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
-        os.execve(COMMAND[0], [*COMMAND, *arguments], {**plain, "TERM": "xterm-256color", **(env or {})})
+    process, terminal = on_terminal(*arguments, columns=columns, env=env)
     shown = b""
     # Linux ends the reading side of a terminal that all have left with an error.
     with contextlib.suppress(OSError):
         while read := os.read(terminal, 65_536):
             shown += read
     os.close(terminal)
-    os.waitpid(process, 0)
+    process.wait()
     return shown.decode().replace("\r\n", "\n")
 
 

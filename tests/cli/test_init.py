@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pty
 import re
 import select
 import shlex
@@ -20,7 +19,7 @@ import pytest
 
 from edgetl.cli import main
 from edgetl.cli.group import settings
-from tests.cli.hostile import COMMAND, Said, contents, invoke
+from tests.cli.hostile import Said, contents, invoke, on_terminal
 
 yaml = pytest.importorskip("yaml")
 
@@ -101,9 +100,7 @@ CTRL_C = "\x03"
 
 def asked(*keys: str, arguments: Sequence[str] = ()) -> tuple[int, str]:
     """Return how `edgetl init` ended and what it showed at a terminal where each question is answered with ``keys``."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.execv(COMMAND[0], [*COMMAND, "init", *arguments])
+    process, terminal = on_terminal("init", *arguments)
     shown = ""
     for key in (*keys, None):
         # Linux ends the reading side of a terminal that all have left with an error.
@@ -116,7 +113,7 @@ def asked(*keys: str, arguments: Sequence[str] = ()) -> tuple[int, str]:
             os.write(terminal, key.encode())
             shown += os.read(terminal, 4096).decode()
     os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
+    return process.wait(), shown
 
 
 def test_enter_takes_every_default() -> None:
