@@ -54,7 +54,7 @@ def test_a_run_elsewhere_can_be_the_last_one(tmp_path: Path) -> None:
 
 
 def test_no_run_and_an_unknown_run_say_what_to_do() -> None:
-    with pytest.raises(RunError, match="edgetl finetune"):
+    with pytest.raises(RunError, match="edgetl run --data FOLDER"):
         runs.resolve(None)
     (runs.RUNS / "hymenoptera-resnet18").mkdir(parents=True)
     with pytest.raises(RunError, match="hymenoptera-resnet18"):

@@ -267,7 +267,7 @@ def test_names_and_numbers_that_make_no_sense(work: Path, arguments: tuple[str, 
 
 @pytest.mark.parametrize("command", ["export", "quantize", "bench", "check"])
 def test_a_stage_before_the_first(command: str) -> None:
-    assert "`edgetl finetune`" in refused(command)
+    assert "`edgetl run --data FOLDER`" in refused(command)
 
 
 @pytest.mark.parametrize(
