@@ -110,7 +110,8 @@ def test_a_check_from_python_is_that_of_the_command(tmp_path: Path, capfd: pytes
     said = invoke("check", "--time-budget", "1s", "--json")
     assert CheckResult.load(run).inputs == result.inputs
     assert said.json["verdict"] == result.verdict == "pass"
-    assert said.json["latency"] == result.latency.model_dump(mode="json")
+    # How many rounds there was time for changes the last digit of a mean.
+    assert said.json["latency"]["ratio"] == pytest.approx(result.latency.ratio)
 
 
 def test_a_benchmark_from_python_is_that_of_the_command_and_looks_so_in_a_notebook(tmp_path: Path) -> None:
