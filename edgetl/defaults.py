@@ -5,6 +5,8 @@ A default that is a mere no (False, None, 0) stands where it is taken.
 
 from __future__ import annotations
 
+# Where runs lie, below the folder that edgetl is run in.
+RUNS = "runs"
 ARCH, HEAD, STRATEGY, ADAPT_METHOD = "mobilenet_v2", "linear", "probe", "auto"
 # This machine, as the packaged target that describes it.
 TARGET = "host"

@@ -21,12 +21,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from edgetl import defaults
 from edgetl.artifacts import ExportResult, FinetuneResult, QuantizeResult
 from edgetl.device.values import Preprocess
 from edgetl.errors import RunError, UsageError, nearest
 from edgetl.files import sha256_file
 
-RUNS = Path("runs")
+RUNS = Path(defaults.RUNS)
 LATEST = "latest"
 
 

@@ -10,7 +10,6 @@ import pydantic
 
 from edgetl import recipes
 from edgetl.defaults import TARGET
-from edgetl.device import providers
 from edgetl.errors import ConfigError, nearest
 from edgetl.files import data_dir
 from edgetl.settings import parse, read_toml
@@ -66,15 +65,20 @@ class TargetCandidate(_Frozen):
     @property
     def options(self) -> dict[str, str]:
         """The session options that its setting stands for; none without one."""
-        return dict(providers.settings(self.provider)[self.setting]) if self.setting else {}
+        return dict(self._settings()[self.setting]) if self.setting else {}
 
     @pydantic.model_validator(mode="after")
     def _known_setting(self) -> TargetCandidate:
-        # Of a provider that is not known its runner says so.
-        known = providers.settings(self.provider) if self.provider in providers.PROVIDERS else {}
-        if self.setting is not None and self.setting not in known:
+        if self.setting is not None and self.setting not in (known := self._settings()):
             raise ValueError(f"{self.provider} has no setting '{self.setting}'. It has: {', '.join(known) or 'none'}")
         return self
+
+    def _settings(self) -> Mapping[str, Mapping[str, str]]:
+        # Not at the top: it imports numpy, which to list targets does not take.
+        from edgetl.device import providers
+
+        # Of a provider that is not known its runner says so.
+        return providers.settings(self.provider) if self.provider in providers.PROVIDERS else {}
 
 
 def _slug(setting: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from edgetl.defaults import RUNS
+
 Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
@@ -32,7 +34,7 @@ def _runs() -> list[str]:
     from pathlib import Path
 
     # That of the run folder: `edgetl.runs` is not loaded for it.
-    return sorted(path.name for path in Path("runs").glob("*/") if not path.name.startswith("."))
+    return sorted(path.name for path in Path(RUNS).glob("*/") if not path.name.startswith("."))
 
 
 def _backbones() -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgetl.cli import options, output
+from edgetl.defaults import RUNS
 
 
 @click.command(
@@ -19,7 +20,7 @@ Read are check.json and bench.json at any depth. Each candidate of a run has a s
 different machines, or against different baselines, do not compare.
 """
 )
-@click.argument("folder", type=options.FOLDER, default=Path("runs"), required=False)
+@click.argument("folder", type=options.FOLDER, default=RUNS)
 @options.json
 def history(folder: Path, as_json: bool) -> None:
     """Show how latency, accuracy and verdicts in stored results went over time."""

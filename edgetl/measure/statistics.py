@@ -11,6 +11,7 @@ degrees of freedom are divided, by the autocorrelation time of the log ratios' r
 1992), the factor by which dependent rounds carry less than independent ones. Simulated coverage of the 95 % interval
 with 8 / 20 / 40 rounds (`tests/measure/test_statistics.py`): 0.97 / 0.97 / 0.95 on a quiet machine, 0.97 / 0.98 / 0.98
 beside a neighbour that comes and goes, 0.90 / 0.91 / 0.93 when each process wanders by itself (AR(1), 0.6 a round).
+Of launches, whose own number tells the variance, only the centre is wanted: `log_ratio` pairs visits, nearer in time.
 """
 
 from __future__ import annotations
