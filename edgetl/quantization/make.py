@@ -109,7 +109,7 @@ class Workshop:
         data = cache.cached(origin, path.suffix)
         if data is None:
             try:
-                data = self._file(recipe)
+                data = make(self._model, recipe, self.images, self._classifier)
             except ImportError as error:
                 return Setback("unavailable", f"Its recipe needs {recipe.engine}, which cannot be imported ({error}).")
             except Exception as error:  # noqa: BLE001 - quantizers raise anything for graphs that they do not understand
@@ -120,26 +120,22 @@ class Workshop:
         write_text(_note(path), json.dumps({"made_from": origin, "sha256": sha256_file(path)}))
         return path
 
-    def _file(self, recipe: Recipe) -> bytes:
-        if recipe.engine != TORCH or self._classifier is None:
-            return make(self._model, recipe, self.images)
-        from edgetl.quantization.engines.exported import half
 
-        facts = metadata.read(self._model)
-        made = dataclasses.replace(facts, parent_sha256=self._sha256, recipe=_plain(recipe))
-        return _encoded(half(self._classifier, facts), made)
-
-
-def make(model: Path, recipe: Recipe, images: Calibration) -> bytes:
+def make(model: Path, recipe: Recipe, images: Calibration, classifier: Path | None = None) -> bytes:
     """Return the file that ``recipe`` makes of the fp32 file ``model``: ONNX, or OpenVINO's IR as `engines.ir` says.
 
-    It carries the facts of its parent, the parent's SHA-256 and the recipe. Raises ImportError where the recipe's
-    engine is not installed.
+    It carries the facts of its parent, the parent's SHA-256 and the recipe. ``classifier`` is the network that `TORCH`
+    exports anew. Raises ImportError where the recipe's engine is not installed.
     """
+    known = metadata.read(model)
+    facts = dataclasses.replace(known, parent_sha256=sha256_file(model), recipe=_plain(recipe))
+    if recipe.engine == TORCH and classifier is not None:
+        from edgetl.quantization.engines.exported import half
+
+        return _encoded(half(classifier, known), facts)
     module, function = ENGINES[recipe.engine]
     engine: Engine = getattr(importlib.import_module(module), function)
     quantized = engine(onnx.load(model), recipe, lambda: images.batches(recipe.samples))
-    facts = dataclasses.replace(metadata.read(model), parent_sha256=sha256_file(model), recipe=_plain(recipe))
     if not isinstance(quantized, onnx.ModelProto):
         return ir.encode(quantized, metadata.entries(facts))
     return _encoded(quantized, facts)
