@@ -25,15 +25,15 @@ EXIT_USAGE = 2
 EXIT_UNMEASURED = 3
 EXIT_INCONCLUSIVE = 4
 
-# Relative to the checkout.
-PAGE = "docs/troubleshooting.md"
+# As `edgetl docs` takes it.
+PAGE = "troubleshooting"
 
 
 class EdgetlError(Exception):
     """Base of all errors whose message is meant for the user: one sentence, then what to do."""
 
     exit_code: int = EXIT_UNMEASURED
-    # The page of the project's docs, and the place in it, that helps on; empty where the sentence says all.
+    # The page, and the part of it, that `edgetl docs` shows and that helps on; empty where the sentence says all.
     docs: str = ""
 
 

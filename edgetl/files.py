@@ -97,7 +97,7 @@ def cache_dir() -> Path:
 
 
 def data_dir(name: str) -> Path:
-    """Return the folder of packaged files ``name`` (``targets`` or ``calibration``), in a wheel or a checkout."""
+    """Return the folder ``name`` (``targets``, ``calibration`` or ``docs``) that is packaged, or lies in a checkout."""
     package = Path(__file__).parent
     packaged = package / "_data" / name
     return packaged if packaged.is_dir() else package.parent / name

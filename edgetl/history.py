@@ -148,7 +148,8 @@ def _points(result: CheckResult | BenchResult, created: str, path: str) -> Itera
                 latency_ratio=_finite(result.latency.ratio),
                 latency_ci=_finite_interval(result.latency.ci),
                 top1_drop=_finite(result.accuracy.drop),
-                drop_ci=_finite_interval(result.accuracy.ci),
+                # A model that is judged against itself differs by no chance.
+                drop_ci=(0.0, 0.0) if result.candidate == result.baseline else _finite_interval(result.accuracy.ci),
                 confidence=result.confidence,
             ),
         )

@@ -48,7 +48,8 @@ def resolve(run: Path | None) -> Path:
     for folder in (run, RUNS / run):
         if folder.is_dir():
             return folder
-    raise RunError(f"There is no run '{run}'.{nearest(str(run), names())}")
+    here = ", ".join(name for name in names() if name != LATEST)
+    raise RunError(f"There is no run '{run}'.{nearest(str(run), names())}" + (f" Runs here: {here}." if here else ""))
 
 
 def names() -> list[str]:

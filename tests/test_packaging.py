@@ -29,6 +29,8 @@ def test_the_wheel_carries_targets_recipes_and_backbone_and_nothing_of_the_tests
     for folder in ("targets", "calibration"):
         packed = {Path(name).name for name in names if name.startswith(f"edgetl/_data/{folder}/")}
         assert packed == {path.name for path in (REPOSITORY / folder).glob("*.toml")} != set()
+    pages = {name.removeprefix("edgetl/_data/docs/") for name in names if name.startswith("edgetl/_data/docs/")}
+    assert {"tutorial.md", "howto/images.md", "troubleshooting.md"} <= pages
     assert any(name.endswith(".safetensors") for name in names)
     page = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / PAGE).rglob("*") if path.is_file()}
     assert page
@@ -49,6 +51,7 @@ def test_the_base_install_lists_scans_and_explains_without_torch_or_an_engine(wh
     names = [target["name"] for target in json.loads(edgetl("targets", "--json").stdout)["targets"]]
     assert {"host", "raspberry-pi-5", "intel-n100"} <= set(names)
     assert "resnet50" in edgetl("models").stdout
+    assert "Images" in edgetl("docs", "troubleshooting#images").stdout
     refused = edgetl("finetune")
     assert refused.returncode == 2
     assert "edgetl[train]" in refused.stderr

@@ -22,6 +22,8 @@ def run(
     *,
     target: str = TARGET,
     providers: Sequence[str] = (),
+    max_drop: float | str | None = None,
+    accept_unproven: bool = False,
     out: Place | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -30,13 +32,19 @@ def run(
     """Return all artifacts of the whole job: finetune, export, quantize, bench and check; ``check`` has the verdict.
 
     A stage whose inputs have not changed keeps its result, unless ``force`` repeats all. ``data``, ``out`` and
-    ``training`` are those of `finetune`, but that ``time_budget`` is for all stages. Raises what the stages raise.
+    ``training`` are those of `finetune`, ``max_drop`` and ``accept_unproven`` those of `quantize`; ``time_budget`` is
+    for all stages. Raises what the stages raise.
     """
+    from dataclasses import replace
+
     from edgetl import pipeline
     from edgetl.latest import remembering
+    from edgetl.quantities import fraction
     from edgetl.reporting import terminal
 
     asked = _settings(training_settings(data, out, training), target, tuple(providers), force)
+    choice = replace(asked.quantize, max_drop=fraction(max_drop), accept_unproven=accept_unproven)
+    asked = replace(asked, quantize=choice)
     with remembering(asked.folder), watched(progress) as watching:
 
         def finished(artifact: Artifact, kept: bool) -> None:

@@ -12,10 +12,11 @@ from edgetl.artifacts.base import Artifact, Interval
 class FinetuneResult(Artifact):
     """A trained classifier: ``classifier`` is a safetensors file, relative to the run's folder.
 
-    Accuracies are fractions. ``preprocess`` is `device.values.Preprocess` as a dict. ``weights`` is what the user
-    named; ``weights_sha256`` what was loaded (empty for random weights). ``notes`` are what the strategy decided on the
-    way; ``interrupted`` says that this is the best of a training that was cut short. ``adaptation`` is how it was
-    adapted to another domain (`training.adapt.values.Adaptation` as a dict), None if it was not.
+    Accuracies are fractions. ``test_images`` are kept for the verdict, ``contradictory_images`` are in two classes at
+    once. ``preprocess`` is `device.values.Preprocess` as a dict. ``weights`` is what the user named; ``weights_sha256``
+    what was loaded (empty for random weights). ``notes`` are what the strategy decided on the way; ``interrupted`` says
+    that this is the best of a training that was cut short. ``adaptation`` is how it was adapted to another domain
+    (`training.adapt.values.Adaptation` as a dict), None if it was not.
     """
 
     FILE: ClassVar[str] = "finetune.json"
@@ -29,7 +30,9 @@ class FinetuneResult(Artifact):
     seed: int
     train_images: int
     val_images: int
+    test_images: int = 0
     skipped_images: int
+    contradictory_images: int = 0
     train_accuracy: float
     val_accuracy: float
     val_accuracy_ci: Interval

@@ -7,6 +7,7 @@ from string import Template
 from typing import Any
 
 from edgetl.device.bundle.manifest import Manifest
+from edgetl.device.bundle.signal import off
 
 TEMPLATE = Path(__file__).parent.parent / "templates" / "model_card.md"
 
@@ -34,8 +35,8 @@ def card(manifest: Manifest) -> str:
         "crop": manifest.preprocess.crop,
         "interpolation": manifest.preprocess.interpolation,
         "golden": len(manifest.golden.images),
-        "least": f"{manifest.golden.least_sqnr_db:.1f}",
-        "own": f"{about['sqnr_db']:.1f}",
+        "least": off(manifest.golden.least_sqnr_db),
+        "own": off(about["sqnr_db"]),
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(fields)
 

@@ -12,6 +12,7 @@ from edgetl.cli.bench import bench
 from edgetl.cli.bundle import bundle
 from edgetl.cli.check import check
 from edgetl.cli.completion import completion
+from edgetl.cli.docs import docs
 from edgetl.cli.doctor import doctor
 from edgetl.cli.env import env
 from edgetl.cli.export import export
@@ -48,7 +49,7 @@ def main(debug: bool) -> None:
 
 _COMMANDS = (
     *(run, finetune, export, quantize, bench, check, report, bundle, verify, ship),
-    *(history, rank, targets, models, doctor, env, init, completion),
+    *(history, rank, targets, models, doctor, env, init, docs, completion),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

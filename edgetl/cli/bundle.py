@@ -27,7 +27,7 @@ Exit codes: 0 written, 2 bad input or a verdict that is fail, 3 when the model c
 @click.option("--key", type=options.FOLDER, help="Sign with this private key (PEM, EC P-256).")
 @click.option(
     "--golden",
-    type=click.IntRange(1, 2000),
+    type=options.Whole(1, 2000),
     metavar="N",
     default=GOLDEN,
     show_default=True,

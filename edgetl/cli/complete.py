@@ -49,6 +49,12 @@ def _providers() -> list[str]:
     return [name for name in PROVIDERS if name != "fake"]
 
 
+def _pages() -> list[str]:
+    from edgetl import pages
+
+    return pages.names()
+
+
 def _processors() -> list[str]:
     return list(dict.fromkeys(("avx2", "arm64", *_targets()[1:])))
 
@@ -77,6 +83,7 @@ backbone = _offering(_backbones)
 provider = _offering(_providers)
 processor = _offering(_processors)
 candidate = _offering(_candidates)
+page = _offering(_pages)
 side = _offering(lambda: [*_candidates(), *_runs()], paths=True)
 weights = _offering(lambda: ("imagenet", "embedded", "none"), paths=True)
 environment = _offering(_environments)

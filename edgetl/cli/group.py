@@ -46,7 +46,7 @@ class Failure(click.ClickException):
         click.secho("Error: ", fg="red", bold=True, nl=False, err=True, color=colour)
         click.echo(self.message, err=True)
         if self.docs:
-            click.secho(f"See {self.docs}", dim=True, err=True, color=colour)
+            click.secho(f"More: edgetl docs {self.docs}", dim=True, err=True, color=colour)
         if self.as_json:
             told = {"message": self.message, "exit_code": self.exit_code, "docs": self.docs or None}
             click.echo(json.dumps({"error": told}, ensure_ascii=False))

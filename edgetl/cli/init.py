@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
     from edgetl.scaffold import Scaffold, Wanted
 
+MODEL = (
+    "copy the model to models/model.onnx (`path` of the chosen one in runs/latest/quantize.json) and labelled "
+    "images to images/"
+)
 NEXT = {
-    "github": "commit it with a model in models/ and images in images/; the next pull request is checked",
-    "gitlab": "include it in .gitlab-ci.yml as its first lines say; the next merge request is checked",
+    "github": f"{MODEL}; commit all of it, and the next pull request is checked",
+    "gitlab": f"{MODEL}; include the job in .gitlab-ci.yml as its first lines say, and merge requests are checked",
 }
 # What is asked for where nothing of it is typed.
 ASKED = ("data", "target", "arch", "ci", "yes", "force", "as_json")

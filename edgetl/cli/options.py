@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,8 +31,22 @@ run_target = click.option(
     shell_complete=complete.target,
     help="Device class whose budgets hold. [default: the one quantize was given]",
 )
+
+
+class Whole(click.IntRange):
+    """A whole number in a range; what is none is told so in plain words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; raises BadParameter."""
+        try:
+            int(value)
+        except (TypeError, ValueError):
+            raise click.BadParameter(f"'{value}' is not a whole number.", ctx, param) from None
+        return super().convert(value, param, ctx)
+
+
 # What numpy and torch take.
-SEED = click.IntRange(0, 2**63 - 1)
+SEED = Whole(0, 2**63 - 1)
 seed = click.option("--seed", type=SEED, metavar="N", default=0, show_default=True, help="Seed of every random choice.")
 data = click.option(
     "--data", type=FOLDER, help="Folder of class folders, or a CSV/JSONL manifest. [default: the embedded demo images]"

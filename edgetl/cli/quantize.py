@@ -10,10 +10,11 @@ import click
 
 from edgetl import api
 from edgetl.cli import complete, options, output
+from edgetl.cli.searching import SEARCH, search_options
 from edgetl.cli.sections import SectionedCommand, option
 from edgetl.defaults import QUANTIZE_S
 
-FOREIGN, SEARCH, DATA_FILE = "A model of your own", "Search", click.Path(path_type=Path)
+FOREIGN, DATA_FILE = "A model of your own", click.Path(path_type=Path)
 OF_MODEL = ("calibration", "labels", "mean", "std", "resize", "crop", "interpolation")
 
 
@@ -31,12 +32,11 @@ Examples:
 @click.argument("model", required=False, type=DATA_FILE)
 @options.run
 @options.target
-@option(SEARCH, "--max-drop", help="Largest allowed loss of top-1, such as 0.5%. [default: the target's budget]")
+@search_options
 @option(
     SEARCH, "--time-budget", help=f"Stop searching after this long, for example 90s or 5m. [default: {QUANTIZE_S:.0f}s]"
 )
 @option(SEARCH, "--on", help=options.ON)
-@option(SEARCH, "--accept-unproven", is_flag=True, help="Also choose what too few images neither prove nor refute.")
 @option(SEARCH, "--explain", is_flag=True, help="Do not search: show the chosen candidate node by node.")
 @option(
     SEARCH,
@@ -50,8 +50,8 @@ Examples:
 )
 @option(FOREIGN, "--mean", type=float, nargs=3, help="Mean of each channel, 0 to 1. [default: ImageNet's]")
 @option(FOREIGN, "--std", type=float, nargs=3, help="Deviation of each channel. [default: ImageNet's]")
-@option(FOREIGN, "--resize", type=click.IntRange(1), metavar="N", help="Short side before the crop, in pixels.")
-@option(FOREIGN, "--crop", type=click.IntRange(1), metavar="N", help="Side of the centre crop. [default: the input's]")
+@option(FOREIGN, "--resize", type=options.Whole(1), metavar="N", help="Short side before the crop, in pixels.")
+@option(FOREIGN, "--crop", type=options.Whole(1), metavar="N", help="Side of the centre crop. [default: the input's]")
 @option(FOREIGN, "--interpolation", help="How its images are resized: bilinear, bicubic, ... [default: bilinear]")
 @options.json
 def quantize(model: Path | None, run: Path | None, explain: bool, as_json: bool, **given: Any) -> None:

@@ -9,6 +9,7 @@ import click
 from edgetl import api
 from edgetl.cli import options, output
 from edgetl.cli.check import EXIT
+from edgetl.cli.searching import search_options
 from edgetl.cli.sections import SectionedCommand
 from edgetl.cli.training import training_options
 
@@ -25,6 +26,7 @@ Exit codes: those of `edgetl check`
 """,
 )
 @training_options
+@search_options
 @options.target
 @options.providers
 @click.option("--force", is_flag=True, help="Repeat every stage, also those whose inputs have not changed.")

@@ -23,12 +23,12 @@ Exit codes: 0 every device has it, 1 a device refused it, 2 bad input, 3 a devic
 )
 @click.argument("what", nargs=-1, metavar="BUNDLE [ADDRESS]...")
 @click.option(
-    "--fleet", type=options.FOLDER, help="A TOML file of devices, in place of addresses: see docs/shipping.md."
+    "--fleet", type=options.FOLDER, help="A TOML file of devices, in place of addresses: see `edgetl docs shipping`."
 )
 @click.option("--rollback", is_flag=True, help="Go back to the version before; no bundle is named then.")
-@click.option("--keep", type=click.IntRange(1, 1000), metavar="N", help=f"Versions to keep there. [default: {KEEP}]")
+@click.option("--keep", type=options.Whole(1, 1000), metavar="N", help=f"Versions to keep there. [default: {KEEP}]")
 @click.option("--python", help="The interpreter there. [default: python3]")
-@click.option("--seconds", type=click.IntRange(1, 3600), default=SHIP_S, show_default=True, help="Time there so long.")
+@click.option("--seconds", type=options.Whole(1, 3600), default=SHIP_S, show_default=True, help="Time there so long.")
 @click.option("--again", is_flag=True, help="Verify also a version that is the current one there.")
 @options.json
 def ship(what: tuple[str, ...], rollback: bool, as_json: bool, **given: Any) -> None:

@@ -8,12 +8,12 @@ import click
 
 from edgetl.api.training import CHOICES
 from edgetl.cli import complete
-from edgetl.cli.options import SEED
+from edgetl.cli.options import SEED, Whole
 from edgetl.cli.sections import option, options
 from edgetl.defaults import ADAPT_METHOD, ARCH, HEAD, STRATEGY
 
 FOLDER = click.Path(path_type=Path)
-POSITIVE = click.IntRange(min=1)
+POSITIVE = Whole(min=1)
 
 DATA, MODEL, TRAINING, ADAPTATION = "Images", "Model", "Training", "Another domain"
 
@@ -108,7 +108,7 @@ training_options = options(
             TRAINING,
             "--views",
             metavar="N",
-            type=click.IntRange(min=0),
+            type=Whole(min=0),
             default=0,
             show_default=True,
             help="Augmented views of each image that the probe sees besides the plain one.",

@@ -14,7 +14,7 @@ from edgetl.dataset.leaks import leaks, remark
 from edgetl.dataset.manifest import manifest
 from edgetl.dataset.seen import Seen
 from edgetl.dataset.splits import split
-from edgetl.dataset.values import SPLITS, Dataset, ImageRef, Skipped, Source, Split, fingerprint
+from edgetl.dataset.values import SPLITS, Dataset, ImageRef, Skipped, Source, Split, contradictions, fingerprint
 from edgetl.dataset.verify import Looked, look_at
 from edgetl.errors import DataError, nearest_path
 from edgetl.files import cache_dir
@@ -137,9 +137,7 @@ def _report_skipped(skipped: Sequence[Skipped], total: int, given_as: Path, stri
 
 def _report_contradictions(images: Sequence[ImageRef], strict: bool, progress: Progress) -> None:
     """Say which images are in two classes, as copies or by links: no classifier can have both right."""
-    first: dict[str, ImageRef] = {}
-    pairs = [(earlier, image) for image in images if (earlier := first.setdefault(image.sha256, image)) is not image]
-    twice = [pair for pair in pairs if pair[0].label != pair[1].label]
+    twice = contradictions(images)
     if not twice:
         return
     one, other = twice[0]

@@ -79,6 +79,10 @@ class Dataset(Value):
         """Return the images of a split."""
         return {"train": self.train, "val": self.val, "test": self.test}[name]
 
+    def contradictions(self) -> tuple[tuple[ImageRef, ImageRef], ...]:
+        """Return the images whose content is in another class, too, each with the first that it contradicts."""
+        return contradictions((*self.train, *self.val, *self.test))
+
     def paths(self, images: Iterable[ImageRef]) -> list[Path]:
         """Return where the files of ``images`` are."""
         return [Path(self.root) / image.path for image in images]
@@ -125,3 +129,10 @@ def fingerprint(classes: Iterable[str], splits: Iterable[tuple[str, Iterable[Ima
         for image in images:
             digest.update("\0".join(("", name, image.label, image.path, image.sha256)).encode())
     return digest.hexdigest()
+
+
+def contradictions(images: Iterable[ImageRef]) -> tuple[tuple[ImageRef, ImageRef], ...]:
+    """Return those of ``images`` that an earlier one of the same content gives another class, behind that one."""
+    first: dict[str, ImageRef] = {}
+    pairs = ((first.setdefault(image.sha256, image), image) for image in images)
+    return tuple(pair for pair in pairs if pair[0].label != pair[1].label)

@@ -29,7 +29,7 @@ from edgetl.targets import Budgets
 
 # Beyond this, saying how much more would settle it is no help: the value sits on the limit.
 MAX_TIMES_MORE = 50
-SAME = "The candidate is the baseline itself: the same file on the same provider cannot be worse."
+SAME = "The candidate is the baseline itself: it cannot be worse, and nothing is gained."
 
 Unit = Literal["x", "ms", "MB", "points"]
 # The evidence, the limit and the confidence.

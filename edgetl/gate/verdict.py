@@ -26,7 +26,7 @@ def reasons(findings: Sequence[Finding], floor: Estimate, state: State) -> tuple
 
     ``floor`` is the ratio of two processes of the baseline itself.
     """
-    said = [finding.reason for finding in findings]
+    said = list(dict.fromkeys(finding.reason for finding in findings))
     unclear = any(each.outcome == "inconclusive" and LIMITS[each.budget].is_timed for each in findings)
     if unclear:
         said += [*_floor(floor), *disturbances(state)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from edgetl.artifacts import Candidate, QuantizeResult
 from edgetl.device.providers import PROVIDERS
@@ -42,9 +43,10 @@ def require_known(providers: Sequence[str]) -> None:
 def _everything_on(provider: str, quantized: QuantizeResult) -> list[Candidate]:
     # OpenVINO's own format is for nothing else.
     files = {each.path: each for each in reversed(quantized.candidates) if each.path and not each.path.endswith(".zip")}
-    asked = {
+    asked: dict[str, Any] = {
         "provider": provider,
         "options": {},
+        "latency_p50_ms": None,
         "status": "accepted",
         "reason": f"The target has nothing for {provider}; it was asked for.",
     }

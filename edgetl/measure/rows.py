@@ -15,6 +15,8 @@ from edgetl.measure.statistics import Estimate, samples_for_quantile
 from edgetl.targets import Budgets
 
 MS, MB = 1e6, 1e6
+# Before the reason that `edgetl quantize` gave, by its own timing and images: what is measured here may read otherwise.
+SEARCHED = "In the search: "
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,6 @@ def _identity(candidate: Candidate) -> dict[str, Any]:
         }
     )
     if candidate.status != "unavailable":
-        return identity
+        return identity if candidate.latency_p50_ms is None else identity | {"reason": SEARCHED + candidate.reason}
     reason = "It runs here, but `edgetl quantize` could not try it. Run `edgetl quantize` again."
     return identity | {"status": "accepted", "reason": reason}

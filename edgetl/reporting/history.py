@@ -92,4 +92,6 @@ def _points(share: float | None) -> str:
 
 
 def _interval(ends: Interval | None, show: Callable[[float | None], str]) -> str:
-    return NONE if ends is None else f"[{show(ends[0])}, {show(ends[1])}]"
+    if ends is None:
+        return NONE
+    return "exact" if ends[0] == ends[1] else f"[{show(ends[0])}, {show(ends[1])}]"

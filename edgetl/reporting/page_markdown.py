@@ -57,7 +57,8 @@ def _table(block: Table) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    return code(cell.text) if cell.code else text(cell.text)
+    said = code(cell.text) if cell.code else text(cell.text)
+    return f"{said} ({text(cell.detail)})" if cell.detail else said
 
 
 def _cards(block: Cards) -> str:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgetl.delivery import WELL, BundleResult, ShipResult, VerifyResult
+from edgetl.device.bundle.signal import off
 from edgetl.reporting.fitting import Column, FittingTable
 from edgetl.reporting.lines import following, line
 
@@ -62,12 +63,12 @@ def ship(result: ShipResult) -> RenderableType:
 
 
 def _facts(result: VerifyResult) -> Iterator[str]:
-    if result.agreement is None:
+    if result.agreement is None or result.sqnr_db is None:
         return
     accuracy = "not labelled" if result.accuracy is None else f"top-1 {result.accuracy:.1%}"
     where = f", {result.emulated} emulated" if result.emulated else ""
     yield f"{result.images} golden images on {result.provider} in {result.precision}{where}"
-    yield f"{accuracy}, {result.agreement:.1%} as fp32, {result.sqnr_db:.1f} dB above the noise"
+    yield f"{accuracy}, {result.agreement:.1%} as fp32, logits off by {off(result.sqnr_db)} of their spread"
     if result.latency is not None:
         p90 = "" if result.latency.p90_ms is None else f", p90 {result.latency.p90_ms:.2f} ms"
         yield f"inference p50 {result.latency.p50_ms:.2f} ms{p90}; image to class {result.latency.end_to_end_ms:.2f} ms"

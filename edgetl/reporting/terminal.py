@@ -72,7 +72,8 @@ def finetune(result: FinetuneResult, evaluation: Evaluation | None = None) -> Re
         f"{result.arch} ({Path(result.weights).name} weights), {result.strategy}, head {result.head}, "
         f"{len(result.classes)} classes",
         f"validation top-1 {percent(result.val_accuracy)} [{percent(low)}, {percent(high)}] "
-        f"on {result.val_images} images, trained on {result.train_images}",
+        f"on {result.val_images} images, trained on {result.train_images}"
+        + (f"; {result.test_images} more are kept for the verdict" if result.test_images else ""),
     ]
     if evaluation and abs(evaluation.balanced_accuracy - evaluation.accuracy) >= BALANCED_DIFFERS:
         lines.append(f"balanced accuracy, the mean over classes: {percent(evaluation.balanced_accuracy)}")
@@ -81,6 +82,9 @@ def finetune(result: FinetuneResult, evaluation: Evaluation | None = None) -> Re
             "1 unusable image was" if result.skipped_images == 1 else f"{result.skipped_images} unusable images were"
         )
         lines.append(f"{skipped} skipped: see {result.run}/{result.data}")
+    if result.contradictory_images:
+        twice = "1 image is" if result.contradictory_images == 1 else f"{result.contradictory_images} images are"
+        lines.append(f"{twice} in two classes at once: keep each in one")
     parts = evaluations.evaluation(evaluation) if evaluation else []
     if result.adaptation:
         parts = [*parts, *adaptation(result.adaptation)]
@@ -116,6 +120,7 @@ def bench(result: BenchResult) -> RenderableType:
     lines = [
         f"one image at a time, {result.images} images judged, {result.launches} launches; the baseline against itself "
         f"read {low:.3f} to {high:.3f}",
+        *_apart(result.rows),
         *disturbances(result.state),
     ]
     said = _said("bench", lines, result.seconds, result.run, "edgetl check")
@@ -158,9 +163,10 @@ def check(result: CheckResult) -> RenderableType:
 def run(result: RunResult) -> RenderableType:
     """Return the rows of the benchmark, what was chosen and why, then the verdict."""
     chosen = result.quantize.candidate(result.quantize.chosen)
-    choice = Text(f"{line(chosen.name)} is chosen: {line(chosen.reason)}")
+    choice = Text(f"{line(chosen.name)} is chosen; in the search: {line(chosen.reason)}")
     rows = result.bench.rows
-    return Group(_candidates(rows), *_reasons(rows), choice, Text(""), check(result.check))
+    told = [Text(each) for each in _apart(rows)]
+    return Group(_candidates(rows), *_reasons(rows), choice, *told, Text(""), check(result.check))
 
 
 def summary(artifact: Artifact, kept: bool) -> str:
@@ -184,6 +190,15 @@ def _reasons(candidates: Sequence[Candidate]) -> list[Text]:
     """Return a line for each candidate that may not be used, with the reason."""
     lost = (each for each in candidates if each.status in ("rejected", "unavailable"))
     return [Text(f"  {each.name}: {each.reason}") for each in lost]
+
+
+def _apart(rows: Sequence[Row]) -> list[str]:
+    """Return how to read a speed-up that is not the quotient of the medians beside it, where there is such a row."""
+    base = rows[0].latency_p50_ms or 0.0
+    told = [(row.speedup_ci, base / row.latency_p50_ms) for row in rows if row.speedup_ci and row.latency_p50_ms]
+    if all(low <= quotient <= high for (low, high), quotient in told):
+        return []
+    return ["faster compares runs made in turns; the p50 of each also holds what disturbed the machine meanwhile"]
 
 
 def _said(stage: str, lines: Sequence[str], seconds: float, run: str, following: str) -> RenderableType:

@@ -16,7 +16,7 @@ from edgetl.device.bundle.verification import verify as run_verification
 from edgetl.environments import worker_for
 from edgetl.environments.emulation import emulated
 from edgetl.environments.local import local_command
-from edgetl.errors import UsageError, nearest_path
+from edgetl.errors import Interruption, UsageError, nearest_path
 from edgetl.measure.worker import Worker
 from edgetl.progress import Progress
 
@@ -53,6 +53,8 @@ def verify(settings: VerifySettings, progress: Progress) -> VerifyResult:
             if settings.key is not None:
                 require_signed(bundle, settings.key)
             return _result(settings, _answers(bundle, settings, progress))
+    except KeyboardInterrupt:
+        raise Interruption("Interrupted: nothing was changed, and nothing is known of the bundle.") from None
     except BundleError as error:
         return VerifyResult(ok=False, reasons=(f"{settings.bundle} {error}.",), bundle=str(settings.bundle))
 
@@ -63,6 +65,10 @@ def _answers(bundle: Bundle, settings: VerifySettings, progress: Progress) -> Ve
         command, seconds = worker_for(settings.worker, provider), settings.seconds
     else:
         command, seconds = emulated(settings.emulate), None
+        progress.remark(
+            f"Emulating {settings.emulate} takes seconds for each of the {len(bundle.manifest.golden.images)} golden "
+            "images; nothing is timed."
+        )
     with Worker(command) as worker:
         return run_verification(
             bundle, worker, seconds=seconds, heard=lambda done, total: progress.step(STEP, done, total)

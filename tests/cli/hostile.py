@@ -43,7 +43,7 @@ class Said:
     def error(self) -> str:
         """Return the sentence of an error, which is alone of its kind and the last line of stderr but for the page."""
         assert "Traceback" not in self.err, self.err
-        *_, last = [each for each in self.err.strip().splitlines() if not each.startswith("See docs/")]
+        *_, last = [each for each in self.err.strip().splitlines() if not each.startswith("More: edgetl docs")]
         assert last.startswith("Error: "), self.err
         assert self.err.count("Error: ") == 1, self.err
         assert last.endswith((".", "?", ")")), last

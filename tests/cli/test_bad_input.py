@@ -442,5 +442,5 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 def test_real_processes_refuse_alike(work: Path) -> None:
     said = run("check", "--json")
     assert said.code == 2
-    docs = "docs/troubleshooting.md#runs"
+    docs = "troubleshooting#runs"
     assert said.json["error"] == {"message": said.error, "exit_code": 2, "docs": docs}

@@ -192,6 +192,11 @@ def test_a_person_sees_figures_intervals_and_the_trend() -> None:
     assert "machines" not in said
 
 
+def test_a_baseline_against_itself_lost_exactly_nothing() -> None:
+    store("results/1", check_of(1, 1.0, candidate="cpu-fp32"))
+    assert "  exact " in invoke("history", "results").out
+
+
 def test_a_long_series_shows_its_newest_and_says_what_is_left_out() -> None:
     for day in range(1, SHOWN + 6):
         store(f"results/{day}", check_of(day, 0.5 + 0.01 * day))

@@ -197,12 +197,12 @@ def test_an_error_names_its_page_below_the_sentence() -> None:
     assert code == 2
     sentence, page = err.splitlines()
     assert sentence.startswith("Error: There is no run here yet.")
-    assert page == "See docs/troubleshooting.md#runs"
+    assert page == "More: edgetl docs troubleshooting#runs"
     _, out, _ = invoke("export", "--json")
-    assert json.loads(out)["error"]["docs"] == "docs/troubleshooting.md#runs"
+    assert json.loads(out)["error"]["docs"] == "troubleshooting#runs"
     _, out, err = invoke("finetune", "--arch", "resnet81", "--json")
     assert json.loads(out)["error"]["docs"] is None, "the nearest name says all"
-    assert "See" not in err
+    assert "More:" not in err
 
 
 def test_every_page_that_an_error_names_is_there() -> None:
@@ -245,6 +245,52 @@ def test_a_misspelt_name_is_told_with_the_nearest(arguments: tuple[str, ...], hi
     assert hint in err
 
 
+def test_a_run_that_is_not_there_is_told_with_those_that_are() -> None:
+    for name in ("first", "second"):
+        Path("runs", name).mkdir(parents=True)
+    assert "Runs here: first, second." in invoke("check", "--run", "entirely-else")[2]
+
+
+@pytest.mark.parametrize(
+    "option", [("finetune", "--epochs"), ("quantize", "--crop"), ("bundle", "--golden")], ids=" ".join
+)
+@pytest.mark.parametrize("value", ["abc", "1.5", ""])
+def test_what_is_no_whole_number_is_told_so(option: tuple[str, str], value: str) -> None:
+    code, _, err = invoke(*option, value)
+    assert code == 2
+    assert f"'{value}' is not a whole number." in err
+
+
+# --- documentation, wherever edgetl is installed ----------------------------------------------------------------------
+
+
+def test_the_pages_are_listed_and_each_of_them_is_shown() -> None:
+    pages = json.loads(invoke("docs", "--json")[1])["pages"]
+    assert {"tutorial", "ci", "howto/raspberry-pi", "troubleshooting"} <= set(pages)
+    for page in pages:
+        code, out, err = invoke("docs", page)
+        assert (code, err) == (0, ""), page
+        assert "<!--" not in out and "{#" not in out, page
+    assert invoke("docs", "raspberry-pi")[1] == invoke("docs", "howto/raspberry-pi")[1]
+
+
+def test_what_an_error_names_is_that_part_of_the_page_alone() -> None:
+    page = invoke("export")[2].splitlines()[-1].removeprefix("More: edgetl ").split()
+    code, out, _ = invoke(*page)
+    assert code == 0
+    assert "Runs" in out and "There is no run here yet" in out
+    assert "Measuring and verdicts" not in out
+
+
+@pytest.mark.parametrize(
+    ("page", "hint"), [("tutorail", "'tutorial'"), ("raspbery-pi", "'raspberry-pi'"), ("troubleshooting#rns", "'runs'")]
+)
+def test_a_page_that_is_not_there_is_told_with_the_nearest(page: str, hint: str) -> None:
+    code, _, err = invoke("docs", page)
+    assert code == 2
+    assert f"Did you mean {hint}?" in err
+
+
 def test_the_version_names_the_engines_that_are_here() -> None:
     code, out, _ = invoke("--version")
     first, second, *engines = out.splitlines()
@@ -276,7 +322,12 @@ def test_what_stages_are_told_in_the_settings_holds_in_run_but_for_their_time(tm
         'epochs = 9\n[finetune]\nepochs = 3\nstrategy = "full"\ntime-budget = "5m"\n'
         '[quantize]\ntarget = "intel-n100"\nmax-drop = "1%"\n[run]\nstrategy = "auto"\n'
     )
-    assert settings(main, file)["run"] == {"epochs": 3, "strategy": "auto", "target": "intel-n100"}
+    assert settings(main, file)["run"] == {
+        "epochs": 3,
+        "strategy": "auto",
+        "target": "intel-n100",
+        "max_drop": "1%",
+    }
 
 
 @pytest.mark.parametrize("name", ["run", "finetune"])

@@ -311,5 +311,6 @@ def test_a_picture_in_two_classes_is_reported_and_refused_when_strict(folder: Pa
     scan(folder, progress=progress)
     (remark,) = (remark for remark in progress.remarks if "two classes" in remark)
     assert f"red/{one.name}" in remark and "blue/copy.png" in remark
+    assert len(scan(folder).contradictions()) == 1
     with pytest.raises(DataError, match="two classes"):
         scan(folder, strict=True)

@@ -134,6 +134,8 @@ def test_the_baseline_against_itself_passes_however_few_images_there_are(tmp_pat
     result = checked(run)
     assert (result.candidate, result.verdict) == (result.baseline, "pass")
     assert "the baseline itself" in result.reasons[0]
+    assert "nothing is gained" in result.reasons[0]
+    assert len(set(result.reasons)) == len(result.reasons), "said once, however many budgets there are"
 
 
 def target(path: Path, **budgets: object) -> str:

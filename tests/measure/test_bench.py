@@ -69,6 +69,19 @@ def test_rows_hold_what_was_scripted(tmp_path: Path) -> None:
     assert BenchResult.load(run) == result
 
 
+def test_a_reason_from_the_search_is_told_as_such_beside_what_is_measured_here(tmp_path: Path) -> None:
+    slow = {"status": "rejected", "latency_ns": [4 * MS]}
+    run = scripted_run(tmp_path, fake_fp32={}, fake_int8=slow)
+    quantized = QuantizeResult.load(run)
+    searched, unmeasured = (
+        quantized.candidates[1].model_copy(update={"latency_p50_ms": p50, "reason": "It is not faster."})
+        for p50 in (9.0, None)
+    )
+    for candidate, reason in ((searched, "In the search: It is not faster."), (unmeasured, "It is not faster.")):
+        quantized.model_copy(update={"candidates": (quantized.candidates[0], candidate)}).save(run)
+        assert row(benched(run), "fake-int8").reason == reason
+
+
 def test_raw_timings_are_kept_paired_by_round(tmp_path: Path) -> None:
     run = scripted_run(tmp_path, fake_fp32={}, fake_int8={})
     result = benched(run)

@@ -51,6 +51,15 @@ def test_it_fits_the_terminal_and_a_screen(classes: tuple[str, ...], width: int)
     assert lines[-1].endswith("next: edgetl export --calibrated")
 
 
+def test_what_is_kept_for_the_verdict_and_what_contradicts_itself_is_said() -> None:
+    some = {"test_images": 40, "contradictory_images": 2}
+    text = drawn(terminal.finetune(result(("ants", "bees"), 30).model_copy(update=some)), 120)
+    assert "40 more are kept for the verdict" in text
+    assert "2 images are in two classes at once" in text
+    text = drawn(terminal.finetune(result(("ants", "bees"), 30)), 120)
+    assert "verdict" not in text and "two classes" not in text
+
+
 def test_few_classes_are_a_matrix_with_every_count() -> None:
     value = evaluation(("ants", "bees"), 150)
     ants, bees = value.classes

@@ -62,6 +62,13 @@ def test_a_wider_terminal_shows_more_and_a_narrow_one_what_decides() -> None:
     assert "CPU 103 fp32" in wide
 
 
+def test_a_speedup_that_is_not_the_quotient_of_the_medians_is_explained() -> None:
+    told = "the p50 of each also holds what disturbed the machine"
+    disturbed = ROWS[1].model_copy(update={"latency_p50_ms": 3.0})
+    assert told not in drawn(terminal.bench(BENCH), 120)
+    assert told in drawn(terminal.bench(BENCH.model_copy(update={"rows": (ROWS[0], disturbed)})), 120)
+
+
 def test_an_unavailable_provider_says_why_and_has_no_figures() -> None:
     text = drawn(terminal.bench(BENCH), 120)
     assert "cuda-fp16: There is no NVIDIA driver here." in text

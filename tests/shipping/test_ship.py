@@ -63,7 +63,7 @@ def test_a_bundle_is_verified_there_and_becomes_the_current_version(devices: Dev
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"logits": {"by": "hash"}}, "dB above the noise"),
+        ({"logits": {"by": "hash"}}, "of their spread, where it was"),
         ({"limits": Limits(latency_p50_ms=0.5)}, "at most 0.5 are allowed"),
         ({"limits": Limits(memory_mb=1)}, "MB of memory"),
         ({"fail": {"at": "load", "how": "error", "message": "no such operator"}}, "no such operator"),

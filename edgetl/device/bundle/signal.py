@@ -30,6 +30,12 @@ def sqnr_db(logits: Logits, reference: Logits) -> float:
     return 10 * math.log10(power / lost) if power else -MOST_DB
 
 
+def off(sqnr_db: float) -> str:
+    """Return the size (root mean square) of the error as a share of the signal's, in per cent: 20 dB are 10 %."""
+    percent = 100 * 10 ** (-sqnr_db / 20)
+    return "less than 0.01 %" if percent < 0.01 else f"{percent:{'.2g' if percent < 99 else '.0f'}} %"
+
+
 def _centred(logits: Logits) -> NDArray[np.float64]:
     wide = logits.astype(np.float64)
     return np.asarray(wide - wide.mean(axis=1, keepdims=True))

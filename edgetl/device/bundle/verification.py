@@ -19,7 +19,7 @@ from edgetl.device.bundle.cost import Latency, excesses, latency_of, timed
 from edgetl.device.bundle.manifest import Manifest
 from edgetl.device.bundle.opened import Bundle
 from edgetl.device.bundle.runner import Logits, Runner
-from edgetl.device.bundle.signal import MOST_DB, sqnr_db
+from edgetl.device.bundle.signal import MOST_DB, off, sqnr_db
 from edgetl.device.preprocess import load_image
 from edgetl.device.values import LoadReport
 
@@ -134,8 +134,9 @@ def _answers(found: Logits, expected: Logits, reference: Logits, manifest: Manif
     golden, signal = manifest.golden, sqnr_db(found, reference)
     if signal < golden.least_sqnr_db:
         yield (
-            f"logits are {signal:.1f} dB above the noise, where {sqnr_db(expected, reference):.1f} were when the "
-            f"bundle was made and {golden.least_sqnr_db:.1f} are needed: this machine computes the model differently"
+            f"logits are off by {off(signal)} of their spread, where it was {off(sqnr_db(expected, reference))} when "
+            f"the bundle was made and {off(golden.least_sqnr_db)} is the limit: this machine computes the model "
+            "differently"
         )
     truth = _top(reference) if golden.labels is None else np.array(golden.labels)
     right, before = (int(np.sum(_top(logits) == truth)) for logits in (found, expected))

@@ -15,7 +15,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetl.device.bundle.signal import MARGIN_DB, sqnr_db
+from edgetl.device.bundle.signal import MARGIN_DB, off, sqnr_db
 from edgetl.environments import worker_for
 from edgetl.errors import MeasureError, WorkerError
 from edgetl.measure.accuracy import MAX_IMAGES, drop_interval, images_to_prove, paired, predictions
@@ -285,8 +285,8 @@ class Contest:
         if there_db >= here_db - MARGIN_DB:
             return trial
         reason = (
-            f"As the target's CPU computes it (emulated), its logits are {there_db:.1f} dB above the noise, here "
-            f"{here_db:.1f}: it would be wrong there."
+            f"As the target's CPU computes it (emulated), its logits are off by {off(there_db)} of their spread, here "
+            f"by {off(here_db)}: it would be wrong there."
         )
         return replace(trial, setback=Setback("rejected", reason))
 

@@ -16,11 +16,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell's text. ``tone`` repeats by colour what the text says; ``code`` is what may be copied."""
+    """A cell's text, with a ``detail`` in small below; ``tone`` says it again by colour, ``code`` may be copied."""
 
     text: str
     tone: Tone = ""
     code: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True)

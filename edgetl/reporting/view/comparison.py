@@ -10,7 +10,7 @@ from edgetl.reporting.machine import machine
 from edgetl.reporting.view.blocks import NONE, Block, Cell, Chart, Column, Notes, Section, Table, table
 from edgetl.reporting.view.charts import both
 from edgetl.reporting.view.charts import tradeoff as chart
-from edgetl.reporting.view.figures import interval, megabytes, number, percent
+from edgetl.reporting.view.figures import estimated, megabytes, number, percent
 from edgetl.reporting.view.tradeoff import candidates, located, near_enough
 
 READING = (
@@ -45,8 +45,7 @@ def _table(runs: Sequence[Gathered]) -> Table:
         Column("network", lambda run: run.finetune.arch if run.finetune else NONE, numeric=False),
         Column("candidate", _candidate, numeric=False),
         Column("latency, ms", lambda run: number(_p50(run))),
-        Column("faster, ×", lambda run: number(1 / run.check.latency.ratio) if run.check else NONE),
-        Column("interval of that", _faster),
+        Column("faster, ×", _faster),
         Column("top-1", lambda run: percent(run.check.accuracy.candidate) if run.check else NONE),
         Column("drop, points", lambda run: figure(100 * run.check.accuracy.drop, POINTS) if run.check else NONE),
         Column("validation top-1", lambda run: percent(run.finetune.val_accuracy) if run.finetune else NONE),
@@ -69,8 +68,11 @@ def _p50(run: Gathered) -> float | None:
     return next((each.p50.value for each in run.timed if each.role == "candidate"), None)
 
 
-def _faster(run: Gathered) -> str:
-    return interval((1 / run.check.latency.ci[1], 1 / run.check.latency.ci[0])) if run.check else NONE
+def _faster(run: Gathered) -> Cell:
+    if run.check is None:
+        return Cell(NONE)
+    low, high = run.check.latency.ci
+    return estimated(1 / run.check.latency.ratio, (1 / high, 1 / low))
 
 
 def _size(run: Gathered) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgetl.artifacts import Interval
-from edgetl.reporting.view.blocks import NONE
+from edgetl.reporting.view.blocks import NONE, Cell
 
 # Enough of a SHA-256 to tell files apart by eye.
 HASH = 12
@@ -22,6 +22,11 @@ def number(value: float | None, spec: str = ".2f", unit: str = "") -> str:
 def interval(ends: Interval | None, spec: str = ".2f", scale: float = 1.0) -> str:
     """Return an interval as ``low to high``."""
     return NONE if ends is None else f"{scale * ends[0] + 0.0:{spec}} to {scale * ends[1] + 0.0:{spec}}"
+
+
+def estimated(value: float | None, ends: Interval | None) -> Cell:
+    """Return a figure with its interval below it."""
+    return Cell(number(value), detail="" if value is None or ends is None else interval(ends))
 
 
 def megabytes(size_bytes: int) -> str:

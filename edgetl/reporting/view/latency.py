@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from edgetl.gather.values import Gathered, Latencies
 from edgetl.measure.statistics import Estimate
-from edgetl.reporting.view.blocks import NONE, Absent, Chart, Column, Section, Table, table
+from edgetl.reporting.view.blocks import NONE, Absent, Cell, Chart, Column, Section, Table, table
 from edgetl.reporting.view.charts import both
 from edgetl.reporting.view.charts import latency as chart
-from edgetl.reporting.view.figures import interval, number, several
+from edgetl.reporting.view.figures import estimated, interval, number, several
 
 TITLE = "Latency of one image"
 READING = (
@@ -41,7 +41,9 @@ def _beyond(timed: Sequence[Latencies]) -> str:
 
 
 def _words(timed: Sequence[Latencies]) -> str:
-    said = (f"{each.name}: median {each.p50.value:.2f} ms ({interval(_ends(each.p50))})" for each in timed)
+    said = (
+        f"{each.name}: median {each.p50.value:.2f} ms ({interval((each.p50.low, each.p50.high))})" for each in timed
+    )
     return f"Distributions of latency. {'; '.join(said)}. All figures: in the table."
 
 
@@ -51,19 +53,12 @@ def _table(timed: Sequence[Latencies]) -> Table:
         Column("as the", lambda each: each.role, numeric=False),
         Column("runs", lambda each: str(len(each.runs_ms))),
         Column("fastest, ms", lambda each: number(min(each.runs_ms))),
-        Column("median, ms", lambda each: number(each.p50.value)),
-        Column("95 % interval", lambda each: interval(_ends(each.p50))),
+        Column("median, ms", lambda each: _figure(each.p50)),
         Column("p90, ms", lambda each: _figure(each.p90)),
-        Column("interval of p90", lambda each: interval(_ends(each.p90))),
         Column("p99, ms", lambda each: _figure(each.p99)),
-        Column("interval of p99", lambda each: interval(_ends(each.p99))),
     ]
-    return table("Latency in figures", columns, timed)
+    return table("Latency in figures (below each its 95 % interval)", columns, timed)
 
 
-def _figure(estimate: Estimate | None) -> str:
-    return NONE if estimate is None else number(estimate.value)
-
-
-def _ends(estimate: Estimate | None) -> tuple[float, float] | None:
-    return None if estimate is None else (estimate.low, estimate.high)
+def _figure(estimate: Estimate | None) -> Cell:
+    return Cell(NONE) if estimate is None else estimated(estimate.value, (estimate.low, estimate.high))

@@ -10,7 +10,7 @@ from edgetl.gather.values import Gathered
 from edgetl.reporting.view.blocks import NONE, Absent, Cell, Chart, Column, Section, Table, table
 from edgetl.reporting.view.charts import both
 from edgetl.reporting.view.charts import tradeoff as chart
-from edgetl.reporting.view.figures import interval, megabytes, number, percent, several
+from edgetl.reporting.view.figures import estimated, megabytes, percent, several
 
 READING = (
     "Further up is more accurate, further left is faster. On the front is what no other candidate beats in one without "
@@ -95,16 +95,18 @@ def _table(everyone: Sequence[Candidate], front: set[str]) -> Table:
         Column("candidate", lambda row: row.name, numeric=False),
         Column("status", _status, numeric=False),
         Column("front", lambda row: "yes" if row.name in front else NONE, numeric=False),
-        Column("p50, ms", lambda row: number(row.latency_p50_ms)),
-        Column("95 % interval", lambda row: interval(row.latency_p50_ci_ms)),
-        Column("p90, ms", lambda row: number(row.latency_p90_ms)),
-        Column("faster, ×", lambda row: number(row.speedup)),
-        Column("interval of that", lambda row: interval(row.speedup_ci)),
+        Column("p50, ms", lambda row: estimated(row.latency_p50_ms, row.latency_p50_ci_ms)),
+        Column("p90, ms", lambda row: estimated(row.latency_p90_ms, row.latency_p90_ci_ms)),
+        Column("faster, ×", lambda row: estimated(row.speedup, row.speedup_ci)),
         Column("top-1", lambda row: percent(row.accuracy)),
         Column("agreement", lambda row: percent(row.agreement)),
         Column("file", lambda row: megabytes(row.size_bytes)),
     ]
-    return table("All candidates", columns, rows)
+    return table(
+        f"All candidates{' (below a figure: its 95 % interval)' if any(row.speedup_ci for row in rows) else ''}",
+        columns,
+        rows,
+    )
 
 
 def _why(everyone: Sequence[Candidate]) -> Table:

@@ -55,7 +55,7 @@ def test_verify_says_what_it_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"logits": {"by": "hash"}}, "dB above the noise"),
+        ({"logits": {"by": "hash"}}, "of their spread, where it was"),
         ({"flips": 1.0}, "golden images are right"),
         ({"classes": 4}, "4 classes instead of 3"),
         ({"precision": "fp32"}, "computes in fp32 here, not in int8"),

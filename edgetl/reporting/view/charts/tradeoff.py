@@ -17,6 +17,8 @@ COLOURS = {"baseline": INK, "chosen": "var(--pass)", "accepted": "var(--series-1
 SIZES = {"chosen": 300, "baseline": 130}
 # Beyond this, names on a phone are cut.
 LONGEST, LONGEST_NARROW = 36, 20
+# So many points can all be named.
+FEW = 5
 RUN_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 HEIGHT = 340
 HALO = {"stroke": "var(--card)", "strokeWidth": 4, "strokeJoin": "round"}
@@ -111,7 +113,8 @@ def _values(
 
     longest = LONGEST if width == WIDE else LONGEST_NARROW
     # The chosen one first: its label gets the best place.
-    named = sorted((point for point in points if _is_named(point, by_run)), key=lambda point: not point.chosen)
+    few = len(points) <= FEW
+    named = sorted((each for each in points if _is_named(each, by_run, few)), key=lambda point: not point.chosen)
     texts = [(_short(point.name, longest), *pixels(point)) for point in named]
     labels = dict(zip(named, placed(texts, across, [pixels(point) for point in points]), strict=True))
     return [
@@ -138,9 +141,9 @@ def _told(label: Label, down: float, ys: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _is_named(point: Point, by_run: bool) -> bool:
+def _is_named(point: Point, by_run: bool, few: bool) -> bool:
     """Return whether there is room for the name: of several runs only the chosen ones are named."""
-    return point.chosen if by_run else point.front or point.status in ("chosen", "baseline")
+    return point.chosen if by_run else few or point.front or point.status in ("chosen", "baseline")
 
 
 def _short(name: str, longest: int) -> str:
