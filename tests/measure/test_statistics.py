@@ -131,6 +131,22 @@ def test_wild_rounds_do_not_move_the_ratio() -> None:
     assert estimate.value == pytest.approx(1.04, abs=0.005)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_machine_that_changes_its_speed_once_does_not_hide_what_every_round_shows(seed: int) -> None:
+    """The candidate gains more in the slower state; Student's interval alone would reach from 0.4 to 1.0."""
+    before, after = session(quiet, seed, 0.66, rounds=14), session(quiet, seed + 100, 0.58, rounds=28)
+    candidate, baseline = (one + other for one, other in zip(before, after, strict=True))
+    estimate = latency_ratio(candidate, baseline, confidence=sequential_confidence(42))
+    assert 0.57 < estimate.low < estimate.value < estimate.high < 0.68
+
+
+def test_the_range_of_too_few_rounds_is_no_interval() -> None:
+    rounds = [[10, 11]] * 3 + [[11, 12]] * 3
+    few = latency_ratio(rounds, [[10, 11]] * 6, confidence=0.99)
+    assert few.low < 1.0
+    assert few.high > 1.1
+
+
 def test_visits_are_paired_within_half_a_round() -> None:
     """A neighbour slows the first half of each round, for both, and in two of five rounds one visit of the second."""
     busy, quiet = (12, 12), (10, 10)

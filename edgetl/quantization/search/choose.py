@@ -42,7 +42,7 @@ class Choice:
 
 def choose(baseline: Trial, trials: Sequence[Trial], rules: Rules) -> dict[str, Choice]:
     """Return the choice on ``baseline`` and each of ``trials`` by their names; at most one of them is ``chosen``."""
-    faster = [trial for trial in trials if rules.admit(trial) and _surely_faster(trial)]
+    faster = [trial for trial in trials if rules.admit(trial) and is_surely_faster(trial)]
     # What was timed at different moments does not compare: where there was a final race, it decides.
     entered = [trial for trial in faster if trial.finalist or not any(each.finalist for each in trials)]
     winner = _winner(entered, rules)
@@ -69,7 +69,8 @@ def _risk(trial: Trial, rules: Rules) -> float:
     return 0.0 if trial.same_logits or trial.accuracy is None else bound(trial.accuracy, rules.budgets)
 
 
-def _surely_faster(trial: Trial) -> bool:
+def is_surely_faster(trial: Trial) -> bool:
+    """Return whether ``trial`` is faster than fp32 by more than the noise, and by enough to be worth a file."""
     return trial.latency is not None and trial.latency.high * MIN_SPEEDUP < 1
 
 
@@ -79,7 +80,7 @@ def _on_baseline(baseline: Trial, trials: Sequence[Trial], winner: Trial | None,
     if winner is not None:
         keeps = "and provably keeps its accuracy" if standing(winner, rules.budgets) == "kept" else "but unproven"
         return Choice("baseline", f"{winner.name} is {_ratio(winner)} as fast {keeps}.")
-    judged = [each for each in trials if each.accuracy is not None and _surely_faster(each)]
+    judged = [each for each in trials if each.accuracy is not None and is_surely_faster(each)]
     doubtful = [each for each in judged if standing(each, rules.budgets) == "unproven"]
     if not doubtful:
         return Choice("baseline", "It stays chosen: no candidate that keeps its accuracy is faster beyond the noise.")
@@ -109,7 +110,7 @@ def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
     if trial is winner:
         keeps = "provably keeps its accuracy" if found == "kept" else "keeps its accuracy as seen"
         return Choice("chosen", f"It is the fastest that {keeps}: {_ratio(trial)} as fast as fp32.{doubt}")
-    if winner is not None and _surely_faster(trial):
+    if winner is not None and is_surely_faster(trial):
         return Choice(
             "accepted", f"It is {_ratio(trial)} as fast as fp32, but {winner.name} is {_ratio(winner)}.{doubt}"
         )
@@ -119,7 +120,7 @@ def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
 def _on_unjudged(trial: Trial, winner: Trial | None) -> Choice:
     if trial.latency is None:
         return Choice("unavailable", "It was not tried: the time was over.")
-    if not _surely_faster(trial):
+    if not is_surely_faster(trial):
         return Choice("rejected", _no_faster(trial))
     if winner is None:
         return Choice("unavailable", f"It is {_ratio(trial)} as fast as fp32, but was not judged: the time was over.")

@@ -20,7 +20,7 @@ from edgetl.progress import Silent
 from edgetl.quantization.engines import static
 from edgetl.quantization.pairs import quantized_nodes
 from edgetl.quantization.search import mend, mix, retrain
-from edgetl.quantization.search.choose import Rules
+from edgetl.quantization.search.choose import Rules, is_surely_faster
 from edgetl.quantization.search.doubt import settle_doubts
 from edgetl.quantization.search.field import Clock, Field
 from edgetl.quantization.search.final import final
@@ -279,6 +279,32 @@ def test_only_the_fastest_that_may_be_chosen_meet_in_the_end() -> None:
     final(state)
     assert len(contest.raced[-1]) == 4 and "bad-fp32" not in contest.raced[-1]
     assert sum(trial.finalist for trial in state.trials) == 4
+
+
+@pytest.mark.parametrize(
+    ("clear_from", "seconds", "races"),
+    [(0, 1000.0, 1), (1, 1000.0, 2), (9, 1000.0, 3), (9, 5.0, 1)],
+    ids=["clear at once", "clear at the second", "never clear", "no time for another"],
+)
+def test_the_final_race_is_run_again_while_it_leaves_open_who_is_faster(
+    clear_from: int, seconds: float, races: int
+) -> None:
+    state, contest = searched(lambda *_: (0, 0.8), seconds)
+    first(state)
+    whole = contest.race
+
+    def race(name: str, trials: Sequence[Trial], seconds: float) -> list[Trial]:
+        clear = len(contest.raced) >= clear_from
+        state.clock = Clock(state.clock.end - 5.0)
+        return [
+            replace(each, latency=Estimate(0.8, 0.78 if clear else 0.3, 0.82 if clear else 1.4, 0.95))
+            for each in whole(name, trials, seconds)
+        ]
+
+    contest.race = race  # type: ignore[method-assign]
+    final(state)
+    assert len(contest.raced) == races
+    assert is_surely_faster(state.trials[0]) == (clear_from < races)
 
 
 def test_a_network_is_trained_for_int8_only_where_nothing_else_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
