@@ -202,7 +202,7 @@ def test_a_person_is_told_what_was_written_and_what_is_next() -> None:
     said = written("--ci", "github")
     assert f"wrote {TOML}" in said.out
     assert f"wrote {GITHUB}" in said.out
-    assert "next:" in said.out
+    assert "next: copy the model to models/model.onnx" in said.out
     assert json.loads(written("--force", "--json").out) == {"written": [str(TOML)], "kept": []}
 
 
