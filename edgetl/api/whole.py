@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgetl.artifacts import Artifact, RunResult
     from edgetl.pipeline import RunSettings
     from edgetl.progress import Progress
+    from edgetl.quantization.stage import QuantizeSettings
     from edgetl.training.settings import FinetuneSettings
 
 
@@ -35,16 +36,15 @@ def run(
     ``training`` are those of `finetune`, ``max_drop`` and ``accept_unproven`` those of `quantize`; ``time_budget`` is
     for all stages. Raises what the stages raise.
     """
-    from dataclasses import replace
-
     from edgetl import pipeline
     from edgetl.latest import remembering
     from edgetl.quantities import fraction
+    from edgetl.quantization.stage import QuantizeSettings
     from edgetl.reporting import terminal
 
-    asked = _settings(training_settings(data, out, training), target, tuple(providers), force)
-    choice = replace(asked.quantize, max_drop=fraction(max_drop), accept_unproven=accept_unproven)
-    asked = replace(asked, quantize=choice)
+    tuning = training_settings(data, out, training)
+    search = QuantizeSettings(tuning.run, target, fraction(max_drop), accept_unproven=accept_unproven)
+    asked = _settings(tuning, search, tuple(providers), force)
     with remembering(asked.folder), watched(progress) as watching:
 
         def finished(artifact: Artifact, kept: bool) -> None:
@@ -53,13 +53,14 @@ def run(
         return pipeline.run(asked, watching, finished)
 
 
-def _settings(tuning: FinetuneSettings, target: str, providers: tuple[str, ...], force: bool) -> RunSettings:
+def _settings(
+    tuning: FinetuneSettings, search: QuantizeSettings, providers: tuple[str, ...], force: bool
+) -> RunSettings:
     from dataclasses import replace
 
     from edgetl.gate.stage import CheckSettings
     from edgetl.measure.bench import BenchSettings
     from edgetl.pipeline import RunSettings
-    from edgetl.quantization.stage import QuantizeSettings
 
     folder, scale = tuning.run, 1.0
     if tuning.time_budget_s is not None:
@@ -68,7 +69,7 @@ def _settings(tuning: FinetuneSettings, target: str, providers: tuple[str, ...],
         tuning = replace(tuning, time_budget_s=RUN_TRAINING_SHARE * tuning.time_budget_s)
     return RunSettings(
         finetune=tuning,
-        quantize=QuantizeSettings(run=folder, target=target, time_budget_s=scale * RUN_QUANTIZE_S),
+        quantize=replace(search, time_budget_s=scale * RUN_QUANTIZE_S),
         # No target, as by default in their own commands: that of quantize holds, and what they did there is kept here.
         bench=BenchSettings(run=folder, providers=providers, time_budget_s=scale * RUN_BENCH_S),
         check=CheckSettings(run=folder, time_budget_s=scale * RUN_CHECK_S),

@@ -46,6 +46,7 @@ def _everything_on(provider: str, quantized: QuantizeResult) -> list[Candidate]:
     asked: dict[str, Any] = {
         "provider": provider,
         "options": {},
+        # That of the same file elsewhere: the search knows nothing of it here.
         "latency_p50_ms": None,
         "status": "accepted",
         "reason": f"The target has nothing for {provider}; it was asked for.",

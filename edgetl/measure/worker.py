@@ -20,6 +20,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self, cast
@@ -55,15 +56,7 @@ class Worker:
         self._stderr = cast(IO[bytes], tempfile.TemporaryFile())  # noqa: SIM115 - closed in close()
         start = time.monotonic_ns()
         try:
-            self._process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                env=None if env is None else dict(env),
-                # Its own group: Ctrl-C is for the host, and what the worker started can be ended with it.
-                start_new_session=True,
-            )
+            self._process = self._started(env)
         except OSError as error:
             self._stderr.close()
             raise WorkerError(
@@ -82,6 +75,28 @@ class Worker:
         except BaseException:
             self.close()
             raise
+
+    def _started(self, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+        """Return the process, started in another thread: Ctrl-C meets the main one, and must not lose what began."""
+        with ThreadPoolExecutor(1) as pool:
+            begun = pool.submit(
+                subprocess.Popen,
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=None if env is None else dict(env),
+                # Its own group: Ctrl-C is for the host, and what the worker started can be ended with it.
+                start_new_session=True,
+            )
+            try:
+                return begun.result()
+            except KeyboardInterrupt:
+                self._stderr.close()
+                if begun.exception() is None:
+                    with begun.result() as process:
+                        process.kill()
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -172,15 +187,17 @@ class Worker:
         if self._stderr.closed:
             return
         stdin, stdout = self._streams()
-        with contextlib.suppress(OSError):
-            stdin.close()
         try:
-            self._process.wait(_CLOSING_S)
-        except subprocess.TimeoutExpired:
+            with contextlib.suppress(OSError):
+                stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_CLOSING_S)
+        finally:
+            # Also where Ctrl-C ended the waiting.
             self._kill()
             self._process.wait()
-        stdout.close()
-        self._stderr.close()
+            stdout.close()
+            self._stderr.close()
 
     def _ask(self, header: Mapping[str, Any], *payload: bytes) -> Message:
         return self._send(Message(header, payload))

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,7 +18,9 @@ from click.testing import CliRunner
 from edgetl import __version__
 from edgetl.cli import main
 from edgetl.cli.group import settings
+from edgetl.defaults import RUN_QUANTIZE_S
 from edgetl.errors import EdgetlError, Interruption, nearest_path
+from tests.bundles import bundle
 from tests.conftest import REPOSITORY
 
 HEAVY = ("numpy", "torch", "onnx", "onnxruntime", "openvino", "PIL", "scipy", "pydantic", "rich")
@@ -164,6 +167,31 @@ def test_a_stage_that_knows_how_to_go_on_has_the_last_word(monkeypatch: pytest.M
     assert code == 130
     assert err == "Error: Interrupted. Go on with --resume.\n"
     assert json.loads(out)["error"]["message"] == "Interrupted. Go on with --resume."
+
+
+def test_an_interrupted_verification_does_not_say_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgetl.verification.stage.run_verification", interrupt)
+    code, _, err = invoke("verify", str(bundle(Path("surface.pyz"))))
+    assert (code, err) == (130, "Error: Interrupted: nothing was changed, and nothing is known of the bundle.\n")
+
+
+def test_what_a_search_may_lose_is_said_to_run_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def whole(settings: Any, *_: object) -> None:
+        asked.append(settings.quantize)
+        raise Interruption("Seen.")
+
+    monkeypatch.setattr("edgetl.pipeline.run", whole)
+    for typed in (("--max-drop", "1%", "--accept-unproven", "--target", "intel-n100"), ()):
+        assert invoke("run", *typed)[0] == 130
+    given, plain = asked
+    assert (given.max_drop, given.accept_unproven, given.target) == (0.01, True, "intel-n100")
+    assert (plain.max_drop, plain.accept_unproven, plain.target) == (None, False, "host")
+    assert given.time_budget_s == plain.time_budget_s == RUN_QUANTIZE_S
 
 
 @pytest.mark.parametrize("saved", [True, False])

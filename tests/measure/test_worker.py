@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +176,32 @@ def test_leaving_ends_the_process_and_removes_its_folder(
     assert gone(pid, 0.1)
     assert not list(folder.iterdir())
     worker.close()
+
+
+def test_ctrl_c_while_a_worker_starts_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            begun.append(self.pid)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Worker(python("import time; time.sleep(60)"))
+    assert gone(begun[0], within_s=0.5)
+
+
+def test_ctrl_c_while_a_worker_ends_leaves_no_process() -> None:
+    lingering = (
+        "import runpy, time\ntry: runpy.run_module('edgetl.device', run_name='__main__')\nfinally: time.sleep(60)"
+    )
+    worker = Worker(python(lingering))
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        worker.close()
+    assert gone(worker._process.pid, within_s=0.5)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for the process in /proc")

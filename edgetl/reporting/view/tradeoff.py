@@ -102,11 +102,8 @@ def _table(everyone: Sequence[Candidate], front: set[str]) -> Table:
         Column("agreement", lambda row: percent(row.agreement)),
         Column("file", lambda row: megabytes(row.size_bytes)),
     ]
-    return table(
-        f"All candidates{' (below a figure: its 95 % interval)' if any(row.speedup_ci for row in rows) else ''}",
-        columns,
-        rows,
-    )
+    below = " (below a figure: its 95 % interval)" if any(row.speedup_ci for row in rows) else ""
+    return table(f"All candidates{below}", columns, rows)
 
 
 def _why(everyone: Sequence[Candidate]) -> Table:

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from edgetl.device.bundle.manifest import Limits
+from edgetl.device.bundle.signal import off
 from edgetl.device.values import SessionSpec
 from tests.bundles import LEVELS, MS, bundle, contents, encoded, summed
 
@@ -71,6 +72,14 @@ def test_a_model_that_does_something_else_is_not_ok_and_says_why(
     found = json.loads(done.stdout)
     assert (done.returncode, found["ok"]) == (1, False)
     assert any(why in reason for reason in found["reasons"]), found["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("db", "told"),
+    [(20, "10 %"), (32.2, "2.5 %"), (9.5, "33 %"), (0, "100 %"), (-20, "1000 %"), (90, "less than 0.01 %")],
+)
+def test_an_error_is_told_as_a_share_of_the_signal(db: float, told: str) -> None:
+    assert off(db) == told
 
 
 def test_a_disturbance_is_no_reason(tmp_path: Path) -> None:
