@@ -20,7 +20,6 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self, cast
@@ -32,6 +31,7 @@ from edgetl.device.values import PROTOCOL, Energy, Hello, LoadReport, Preprocess
 from edgetl.device.wire import Message, WireError, arrays_of, read_message, with_arrays, write_message
 from edgetl.errors import WorkerError
 from edgetl.files import sha256_file
+from edgetl.measure.interrupts import interrupts_wait
 
 TIMEOUT_S = 600.0
 _STDERR_LINES = 8
@@ -77,26 +77,26 @@ class Worker:
             raise
 
     def _started(self, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
-        """Return the process, started in another thread: Ctrl-C meets the main one, and must not lose what began."""
-        with ThreadPoolExecutor(1) as pool:
-            begun = pool.submit(
-                subprocess.Popen,
-                self.command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                env=None if env is None else dict(env),
-                # Its own group: Ctrl-C is for the host, and what the worker started can be ended with it.
-                start_new_session=True,
-            )
-            try:
-                return begun.result()
-            except KeyboardInterrupt:
-                self._stderr.close()
-                if begun.exception() is None:
-                    with begun.result() as process:
-                        process.kill()
-                raise
+        process = None
+        try:
+            # Else Ctrl-C could lose what began: a process that nobody has a name for.
+            with interrupts_wait():
+                process = subprocess.Popen(
+                    self.command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._stderr,
+                    env=None if env is None else dict(env),
+                    # Its own group: Ctrl-C is for the host, and what the worker started can be ended with it.
+                    start_new_session=True,
+                )
+        except KeyboardInterrupt:
+            self._stderr.close()
+            if process is not None:
+                with process:
+                    process.kill()
+            raise
+        return process
 
     def __enter__(self) -> Self:
         return self

@@ -64,7 +64,7 @@ def test_the_run_s_disk_is_full(template: Path, disk: Disk, tmp_path: Path) -> N
         assert str(folder) in said.error
         assert contents(folder) == before
     (folder / "ballast").unlink()
-    assert run("export", "--run", str(folder), env=environment).code == 0
+    assert run("finetune", *arguments, "--seed", "1", "--out", str(folder), env=environment).code == 0
 
 
 def test_the_cache_s_disk_is_full(disk: Disk, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def model(tmp_path: Path) -> Path:
 
 def test_a_model_from_elsewhere_goes_all_the_way_on_a_worker_from_elsewhere(model: Path) -> None:
     elsewhere = f"{sys.executable} -m edgetl.device"
-    options = ("--target", "board.toml", "--time-budget", "60s", "--on", elsewhere)
+    options = ("--target", "board.toml", "--time-budget", "15s", "--on", elsewhere)
     said = run("quantize", str(model), "--calibration", "photos", *options, "--json")
     assert said.code == 0, said.err
     result = json.loads(said.out)

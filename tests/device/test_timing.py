@@ -15,6 +15,8 @@ from edgetl.environments.local import local_command
 from edgetl.measure.worker import Worker
 from tests.device import tiny
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 
 def test_it_waits_while_another_thread_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "7").mkdir()

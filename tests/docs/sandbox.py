@@ -36,13 +36,13 @@ target = "small.toml"
 
 # Two fifths of what `run` has below, which is what it gives to training: so it keeps what finetune did here.
 [finetune]
-time-budget = "10s"
+time-budget = "6s"
 
 [run]
-time-budget = "25s"
+time-budget = "15s"
 
 [quantize]
-time-budget = "30s"
+time-budget = "10s"
 
 [bench]
 time-budget = "1s"
@@ -196,7 +196,7 @@ def _well(code: str, command: str) -> bool:
 EDGETL = """\
 for word do
     shift
-    [ "$before" = --time-budget ] && word=20s
+    [ "$before" = --time-budget ] && word=10s
     set -- "$@" "$word"
     before=$word
 done

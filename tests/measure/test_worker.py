@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -178,30 +177,46 @@ def test_leaving_ends_the_process_and_removes_its_folder(
     worker.close()
 
 
-def test_ctrl_c_while_a_worker_starts_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[int] = []
+def interrupted(code: str) -> int:
+    """Run code in a process whose Ctrl-C is Python's own; returns the worker's process that it printed."""
+    own = "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    done = subprocess.run(python(own + textwrap.dedent(code)), capture_output=True, text=True, check=False)
+    # As Python ends that met Ctrl-C and did not catch it.
+    assert done.returncode == -signal.SIGINT, done.stderr
+    return int(done.stdout)
 
-    class Interrupted(subprocess.Popen[bytes]):
-        def __init__(self, *arguments: Any, **settings: Any) -> None:
-            super().__init__(*arguments, **settings)
-            begun.append(self.pid)
-            os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(subprocess, "Popen", Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        Worker(python("import time; time.sleep(60)"))
-    assert gone(begun[0], within_s=0.5)
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_a_worker_starts_leaves_no_process(number: str) -> None:
+    code = f"""
+        import subprocess, sys
+        from edgetl.measure.worker import Worker
+
+        class Interrupted(subprocess.Popen):
+            def __init__(self, *arguments, **settings):
+                super().__init__(*arguments, **settings)
+                print(self.pid, flush=True)
+                os.kill(os.getpid(), signal.{number})
+
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        subprocess.Popen = Interrupted
+        Worker((sys.executable, "-c", "import time; time.sleep(60)"))
+    """
+    assert gone(interrupted(code), within_s=0.5)
 
 
 def test_ctrl_c_while_a_worker_ends_leaves_no_process() -> None:
-    lingering = (
-        "import runpy, time\ntry: runpy.run_module('edgetl.device', run_name='__main__')\nfinally: time.sleep(60)"
-    )
-    worker = Worker(python(lingering))
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
+    code = """
+        import sys, threading
+        from edgetl.measure.worker import Worker
+
+        lingering = "import runpy, time\\ntry: runpy.run_module('edgetl.device', run_name='__main__')"
+        worker = Worker((sys.executable, "-c", lingering + "\\nfinally: time.sleep(60)"))
+        print(worker._process.pid, flush=True)
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         worker.close()
-    assert gone(worker._process.pid, within_s=0.5)
+    """
+    assert gone(interrupted(code), within_s=0.5)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for the process in /proc")

@@ -23,6 +23,8 @@ from edgetl.training.features import extraction
 from tests.photos import Remarks, photo
 from tests.training.two_processes import REPOSITORY, torchrun
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 SMALL = Preprocess(resize=40, crop=32)
 
 # What both processes do; each leaves what it got in a file of its own.

@@ -18,12 +18,13 @@ def half(classifier: Path, facts: ModelFacts) -> onnx.ModelProto:
 
     from edgetl import classifier as classifiers
     from edgetl import temperature
-    from edgetl.graph.from_torch import export_module
+    from edgetl.graph.from_torch import export_module, without_batch_norm
 
     class Half(torch.nn.Module):
         def __init__(self, network: torch.nn.Module) -> None:
             super().__init__()
-            self.network = network.half()
+            # Folded before it is rounded: variances may be too small for half precision.
+            self.network = without_batch_norm(network).half()
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             logits: torch.Tensor = self.network(pixels.half()).float()
