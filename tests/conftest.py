@@ -19,6 +19,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What tests start is compiled once, as a user's edgetl is.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Of several test processes each keeps to a core of its own, with all that it starts: threads that spin on cores where
 # other tests work make all of them slower.
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
