@@ -76,7 +76,8 @@ def latency_ratio(candidate: Blocks, baseline: Blocks, *, confidence: float = 0.
     low, high = centre - half, centre + half
     # The sign test's interval: that the typical round lies beyond all that were seen has the probability 2^(1 - n).
     if 2.0 ** (1 - len(logs)) <= 1 - confidence:
-        low, high = max(low, float(logs.min())), min(high, float(logs.max()))
+        # Equal rounds differ from their own mean by its rounding: the interval holds it all the same.
+        low, high = min(centre, max(low, float(logs.min()))), max(centre, min(high, float(logs.max())))
     return Estimate(math.exp(centre), math.exp(low), math.exp(high), confidence)
 
 

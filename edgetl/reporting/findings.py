@@ -15,6 +15,7 @@ LEAST = frozenset({"top1"})
 POINTS = "points"
 
 _DECIDED = {"fail": "exceeded", "inconclusive": "undecided", "pass": "kept"}
+_HOW_MANY = {1: "the budget is", 2: "both budgets are"}
 
 
 def headline(result: CheckResult) -> str:
@@ -22,7 +23,7 @@ def headline(result: CheckResult) -> str:
     deciding = [finding for finding in result.findings if finding.outcome == result.verdict]
     count = len(result.findings)
     if result.verdict == "pass":
-        return f"{'the budget is' if count == 1 else f'all {count} budgets are'} kept"
+        return f"{_HOW_MANY.get(count, f'all {count} budgets are')} kept"
     which = ", ".join(dict.fromkeys(line(finding.quantity) for finding in deciding))
     return f"{len(deciding)} of {count} budgets {_DECIDED[result.verdict]}: {which}"
 

@@ -221,3 +221,10 @@ def test_wilson_is_the_published_interval() -> None:
         assert wilson(successes, trials) == pytest.approx(interval, abs=5e-5)
     with pytest.raises(ValueError, match="no trials"):
         wilson(0, 0)
+
+
+def test_the_interval_of_equal_rounds_holds_their_ratio() -> None:
+    for ms in range(1, 100):
+        for rounds in range(8, 14):
+            found = latency_ratio([(ms,)] * rounds, [(7,)] * rounds)
+            assert found.low <= found.value <= found.high == pytest.approx(ms / 7)

@@ -85,7 +85,7 @@ def test_the_verdict_is_the_first_line(result: CheckResult) -> None:
     for text in (markdown.check(result), plain.check(result)):
         first = text.splitlines()[0]
         assert result.verdict.upper() in first
-        assert {"pass": "all 2 budgets are kept", "fail": "1 of 2 budgets exceeded: top-1 drop"}.get(
+        assert {"pass": "both budgets are kept", "fail": "1 of 2 budgets exceeded: top-1 drop"}.get(
             result.verdict, "1 of 2 budgets undecided: latency"
         ) in first
 

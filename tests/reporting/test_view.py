@@ -48,10 +48,10 @@ def accuracy(check: CheckResult, **changes: object) -> Accuracy:
         (
             0.5,
             0.012,
-            "cpu-int8 is 2.00 times as fast as cpu-fp32 and loses 1.2 points of top-1; all 2 budgets",
+            "cpu-int8 is 2.00 times as fast as cpu-fp32 and loses 1.2 points of top-1; both budgets",
         ),
-        (1.5, -0.01, "cpu-int8 takes 1.50 times as long as cpu-fp32 and gains 1.0 points of top-1; all 2 budgets are"),
-        (0.5, 0.0, "cpu-int8 is 2.00 times as fast as cpu-fp32 and keeps its top-1; all 2 budgets are kept."),
+        (1.5, -0.01, "cpu-int8 takes 1.50 times as long as cpu-fp32 and gains 1.0 points of top-1; both budgets are"),
+        (0.5, 0.0, "cpu-int8 is 2.00 times as fast as cpu-fp32 and keeps its top-1; both budgets are kept."),
     ],
 )
 def test_the_verdict_is_one_sentence(ratio: float, lost: float, sentence: str) -> None:
