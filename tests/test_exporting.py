@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections import OrderedDict
 from pathlib import Path
@@ -160,6 +161,33 @@ def test_images_for_which_torch_itself_is_imprecise_do_not_count(
     else:
         difference, tolerance = compare(Path("unread"), Wild(), plain, pixels)
         assert difference <= tolerance < 0.01
+
+
+class Bright(torch.nn.Module):
+    """Right on every image, or with a tenth too much on all but a black one."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, images: Any) -> Any:
+        mean = self.factor * images.mean((1, 2, 3))
+        return torch.stack([1 + mean, 2 - mean], 1)
+
+
+@pytest.mark.parametrize(("factor", "refused"), [(1.1, False), (1.0, True)])
+def test_images_on_which_the_folded_network_is_imprecise_do_not_count_either(
+    factor: float, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Preprocess(resize=40, crop=32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    pixels = _pixels(6)
+    pixels[3] = 0
+    answers = torch_logits(Bright(), plain, pixels)
+    answers[1] = 0.5
+    monkeypatch.setattr("edgetl.exporting.runner_logits", lambda model, pixels: answers)
+    monkeypatch.setattr("edgetl.exporting.without_batch_norm", lambda module: Bright(factor))
+    with pytest.raises(ExportError, match="differ from torch's") if refused else contextlib.nullcontext():
+        compare(Path("unread"), Bright(), plain, pixels)
 
 
 def test_a_model_that_is_refused_leaves_the_run_as_it_was(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,6 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-
 
 @contextlib.contextmanager
 def interrupts_wait() -> Iterator[None]:
@@ -23,7 +21,7 @@ def interrupts_wait() -> Iterator[None]:
         arrived.append(number)
 
     # Those that the system handles stay: they end the program or do nothing.
-    handlers = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
+    handlers = {number: handler for number in signal.valid_signals() if callable(handler := signal.getsignal(number))}
     for number in handlers:
         signal.signal(number, arrive)
     try:
@@ -31,5 +29,5 @@ def interrupts_wait() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for number in arrived:
-        signal.raise_signal(number)
+    for each in arrived:
+        signal.raise_signal(each)
