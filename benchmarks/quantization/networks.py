@@ -118,7 +118,7 @@ def preprocess_of(arch: str) -> Preprocess:
 
 def photographed(folder: Path, count: int) -> Path:
     """Return a folder of class folders of about ``count`` demo images that no network was trained on, drawn once."""
-    return _drawn(folder, JUDGED_ON, {"all": count}) / "all"
+    return _drawn(folder, JUDGED_ON, {"test": count}) / "test"
 
 
 def judged_images(folder: Path, train: int, test: int) -> Path:
