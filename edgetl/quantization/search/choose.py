@@ -48,7 +48,9 @@ def choose(baseline: Trial, trials: Sequence[Trial], rules: Rules) -> dict[str, 
     winner = _winner(entered, rules)
     choices = {baseline.name: _on_baseline(baseline, trials, winner, rules)}
     for trial in trials:
-        choices[trial.name] = _on_candidate(trial, winner, rules)
+        choices[trial.name] = (
+            _on_winner(trial, entered, rules) if trial is winner else _on_candidate(trial, winner, rules)
+        )
     return choices
 
 
@@ -107,14 +109,28 @@ def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
     doubt = "" if found == "kept" else f" Not proven: {_doubt(trial.accuracy, rules)}"
     if trial.latency is None:
         return Choice("accepted", f"It keeps its accuracy but was not timed: the time was over.{doubt}")
-    if trial is winner:
-        keeps = "provably keeps its accuracy" if found == "kept" else "keeps its accuracy as seen"
-        return Choice("chosen", f"It is the fastest that {keeps}: {_ratio(trial)} as fast as fp32.{doubt}")
     if winner is not None and is_surely_faster(trial):
-        return Choice(
-            "accepted", f"It is {_ratio(trial)} as fast as fp32, but {winner.name} is {_ratio(winner)}.{doubt}"
-        )
+        return Choice("accepted", f"It is {_ratio(trial)} as fast as fp32, {_behind(trial, winner)}.{doubt}")
     return Choice("rejected", _no_faster(trial))
+
+
+def _on_winner(winner: Trial, entered: Sequence[Trial], rules: Rules) -> Choice:
+    assert winner.accuracy is not None
+    proven = standing(winner, rules.budgets) == "kept"
+    keeps = "provably keeps its accuracy" if proven else "keeps its accuracy as seen"
+    leads = all(winner.ratio <= each.ratio for each in entered)
+    place = f"It is the fastest that {keeps}" if leads else f"It {keeps}, and nothing that does is surely faster"
+    doubt = "" if proven else f" Not proven: {_doubt(winner.accuracy, rules)}"
+    return Choice("chosen", f"{place}: {_ratio(winner)} as fast as fp32.{doubt}")
+
+
+def _behind(trial: Trial, winner: Trial) -> str:
+    """Return why ``winner`` was chosen in place of ``trial``, which may be chosen, too."""
+    if trial.ratio > winner.ratio:
+        return f"but {winner.name} is {_ratio(winner)}"
+    if trial.finalist == winner.finalist:
+        return f"not surely faster than {winner.name} with {_ratio(winner)}, which may lose less"
+    return f"timed at another moment than {winner.name}, which won the final race with {_ratio(winner)}"
 
 
 def _on_unjudged(trial: Trial, winner: Trial | None) -> Choice:

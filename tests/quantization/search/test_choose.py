@@ -83,7 +83,11 @@ def test_the_same_logits_need_no_image_to_prove_them() -> None:
 
 def test_of_two_that_are_as_fast_the_one_that_loses_less_is_chosen() -> None:
     faster, better = _trial("openvino", (0.40, 0.405, 0.41), lost=4), _trial("cuda", (0.405, 0.41, 0.415))
-    assert _statuses(faster, better)["cuda-fp32"] == "chosen"
+    choices = choose(BASELINE, [faster, better], RULES)
+    assert choices["cuda-fp32"].status == "chosen"
+    # Neither sentence claims what the figures beside it contradict.
+    assert "nothing that does is surely faster: 2.44 times" in choices["cuda-fp32"].reason
+    assert "not surely faster than cuda-fp32 with 2.44 times" in choices["openvino-fp32"].reason
     slower = _trial("cuda", (0.42, 0.425, 0.43))
     assert _statuses(faster, slower)["openvino-fp32"] == "chosen"
 
@@ -91,7 +95,14 @@ def test_of_two_that_are_as_fast_the_one_that_loses_less_is_chosen() -> None:
 def test_where_there_was_a_final_race_only_who_was_in_it_can_win() -> None:
     lucky = _trial("openvino", (0.30, 0.31, 0.32))
     finalist = replace(_trial("cuda", (0.40, 0.41, 0.42)), finalist=True)
-    assert _statuses(lucky, finalist) == {"cpu-fp32": "baseline", "openvino-fp32": "accepted", "cuda-fp32": "chosen"}
+    choices = choose(BASELINE, [lucky, finalist], RULES)
+    assert [choices[f"{name}-fp32"].status for name in ("cpu", "openvino", "cuda")] == [
+        "baseline",
+        "accepted",
+        "chosen",
+    ]
+    assert "timed at another moment than cuda-fp32" in choices["openvino-fp32"].reason
+    assert "It is the fastest" in choices["cuda-fp32"].reason
 
 
 def test_what_cannot_run_here_says_why_and_is_never_chosen() -> None:
