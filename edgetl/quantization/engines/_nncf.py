@@ -68,6 +68,8 @@ def quantized(model: Any, source: onnx.ModelProto, recipe: Recipe, images: Image
     import nncf
 
     presets = {"performance": nncf.QuantizationPreset.PERFORMANCE, "mixed": nncf.QuantizationPreset.MIXED}
+    # By default only the first layer has 7-bit weights.
+    overflow_fix = nncf.OverflowFix.ENABLE if recipe.reduce_range else None
     return nncf.quantize(
         model,
         nncf.Dataset(Singles(images, recipe.samples, source.graph.input[0].name)),
@@ -75,6 +77,7 @@ def quantized(model: Any, source: onnx.ModelProto, recipe: Recipe, images: Image
         subset_size=recipe.samples,
         fast_bias_correction=recipe.fast_bias_correction,
         ignored_scope=nncf.IgnoredScope(patterns=excluded(source, recipe), validate=False),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=overflow_fix),
     )
 
 

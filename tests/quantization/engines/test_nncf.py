@@ -105,6 +105,19 @@ def test_every_convolution_of_an_ir_is_quantized(model: Any) -> None:
         assert types <= {"FakeQuantize", "Multiply", "Reshape", "Transpose"}
 
 
+@pytest.mark.parametrize(("name", "most"), [("nncf-onnx", {64, 127}), ("nncf-onnx-reduced-range", {64})])
+def test_with_a_reduced_range_no_layer_that_sums_over_channels_has_8_bit_weights(
+    model: Any, name: str, most: set[int]
+) -> None:
+    graph = nncf_onnx.quantize(model, _recipe(name), _images).graph
+    values = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    read = [node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"]
+    weights = [values[source].astype(int) for source in read if source in values]
+    assert len(weights) == 4
+    # A depthwise convolution does not add its products in pairs of 16 bits, which is where others saturate.
+    assert {abs(each).max() for each in weights if each.shape[1] > 1} == most
+
+
 def test_what_a_recipe_excludes_stays_in_float(model: Any) -> None:
     recipe = _recipe("nncf-onnx").model_copy(update={"exclude_operators": ("Gemm",)})
     quantized = nncf_onnx.quantize(model, recipe, _images)
