@@ -31,6 +31,8 @@ COMMANDS = {
     "quantize": ("quantize", "--time-budget", "3s"),
     "bench": ("bench", "--time-budget", "3s", "--provider", "cpu"),
 }
+# Whose result is written once, with all else that belongs to it before; a search writes as it goes.
+WRITTEN_AT_THE_END = ("finetune", "export", "bench")
 # Where a signal meets a command, as parts of the time that the whole command takes: while its libraries load, and in
 # the midst of its work.
 MOMENTS = (0.3, 0.7)
@@ -129,7 +131,9 @@ def test_a_signal_at_any_moment(
         if said.code != 0:
             assert said.code == CODES[number], said
             after = {path: content for path, content in contents(RUN).items() if not Path(path).name.startswith(".")}
-            assert after == before, "what was finished before is kept"
+            # On a machine that is faster than a moment ago the new result may be there already, and only not yet said.
+            done = name in WRITTEN_AT_THE_END and after[f"{name}.json"] != before[f"{name}.json"]
+            assert after == before or done, "what was finished before is kept"
         if number is not signal.SIGKILL and said.code != 0:
             assert said.error.startswith("Interrupted."), said.err
             assert list(RUN.rglob(".*")) == [], "no half-written file is left"
