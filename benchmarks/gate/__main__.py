@@ -24,7 +24,7 @@ from edgetl.files import cache_dir
 
 ONNX_RUNTIME = "cpu"
 OTHERS = ("accuracy", "parity", "app")
-PARITY_RUNS = 8
+PARITY_RUNS = 16
 
 
 @dataclass(frozen=True)
