@@ -137,6 +137,16 @@ def test_a_sound_model_passes_the_same_check(tmp_path: Path) -> None:
     assert difference < tolerance / 10
 
 
+PLAIN = Preprocess(resize=40, crop=32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+
+def _one_black() -> Any:
+    """Return six images, the fourth of them black."""
+    pixels = _pixels(6)
+    pixels[3] = 0
+    return pixels
+
+
 class Wild(torch.nn.Module):
     """Right to the last digit on a black image, while rounding decides what it answers to any other."""
 
@@ -149,17 +159,15 @@ class Wild(torch.nn.Module):
 def test_images_for_which_torch_itself_is_imprecise_do_not_count(
     wrong: str, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Preprocess(resize=40, crop=32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    pixels = _pixels(6)
-    pixels[3] = 0
-    answers = torch_logits(Wild(), plain, pixels)
+    pixels = _one_black()
+    answers = torch_logits(Wild(), PLAIN, pixels)
     answers[{"noise": 1, "black": 3, "not finite": 1}[wrong]] = np.nan if wrong == "not finite" else 0.5
     monkeypatch.setattr("edgetl.exporting.runner_logits", lambda model, pixels: answers)
     if refused:
         with pytest.raises(ExportError, match="differ from torch's"):
-            compare(Path("unread"), Wild(), plain, pixels)
+            compare(Path("unread"), Wild(), PLAIN, pixels)
     else:
-        difference, tolerance = compare(Path("unread"), Wild(), plain, pixels)
+        difference, tolerance = compare(Path("unread"), Wild(), PLAIN, pixels)
         assert difference <= tolerance < 0.01
 
 
@@ -179,15 +187,13 @@ class Bright(torch.nn.Module):
 def test_images_on_which_the_folded_network_is_imprecise_do_not_count_either(
     factor: float, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Preprocess(resize=40, crop=32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    pixels = _pixels(6)
-    pixels[3] = 0
-    answers = torch_logits(Bright(), plain, pixels)
+    pixels = _one_black()
+    answers = torch_logits(Bright(), PLAIN, pixels)
     answers[1] = 0.5
     monkeypatch.setattr("edgetl.exporting.runner_logits", lambda model, pixels: answers)
     monkeypatch.setattr("edgetl.exporting.without_batch_norm", lambda module: Bright(factor))
     with pytest.raises(ExportError, match="differ from torch's") if refused else contextlib.nullcontext():
-        compare(Path("unread"), Bright(), plain, pixels)
+        compare(Path("unread"), Bright(), PLAIN, pixels)
 
 
 def test_a_model_that_is_refused_leaves_the_run_as_it_was(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:

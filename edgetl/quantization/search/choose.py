@@ -106,7 +106,7 @@ def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
         return Choice("rejected", _loss(trial.accuracy, rules) + timed)
     if not rules.admit(trial):
         return Choice("rejected", f"Not proven: {_doubt(trial.accuracy, rules)}{timed}")
-    doubt = "" if found == "kept" else f" Not proven: {_doubt(trial.accuracy, rules)}"
+    doubt = _unproven(trial.accuracy, found, rules)
     if trial.latency is None:
         return Choice("accepted", f"It keeps its accuracy but was not timed: the time was over.{doubt}")
     if winner is not None and is_surely_faster(trial):
@@ -116,11 +116,11 @@ def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
 
 def _on_winner(winner: Trial, entered: Sequence[Trial], rules: Rules) -> Choice:
     assert winner.accuracy is not None
-    proven = standing(winner, rules.budgets) == "kept"
-    keeps = "provably keeps its accuracy" if proven else "keeps its accuracy as seen"
+    found = standing(winner, rules.budgets)
+    keeps = "provably keeps its accuracy" if found == "kept" else "keeps its accuracy as seen"
     leads = all(winner.ratio <= each.ratio for each in entered)
     place = f"It is the fastest that {keeps}" if leads else f"It {keeps}, and nothing that does is surely faster"
-    doubt = "" if proven else f" Not proven: {_doubt(winner.accuracy, rules)}"
+    doubt = _unproven(winner.accuracy, found, rules)
     return Choice("chosen", f"{place}: {_ratio(winner)} as fast as fp32.{doubt}")
 
 
@@ -155,6 +155,10 @@ def _loss(accuracy: PairedAccuracy, rules: Rules) -> str:
         f"It loses {_points(accuracy.drop)} points of top-1 on {accuracy.images} images ({accuracy.baseline:.1%} to "
         f"{accuracy.candidate:.1%}), more than the budget of {_points(rules.budgets.top1_drop)}."
     )
+
+
+def _unproven(accuracy: PairedAccuracy, found: str, rules: Rules) -> str:
+    return "" if found == "kept" else f" Not proven: {_doubt(accuracy, rules)}"
 
 
 def _doubt(accuracy: PairedAccuracy, rules: Rules) -> str:
