@@ -7,14 +7,13 @@ real models in real workers: 200 comparisons of a model with itself and 50 with 
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gate import benchmark_app, coverage, models, table
+from benchmarks.gate import benchmark_app, coverage, models, parity, table
 from benchmarks.gate.compare import Bench, compare
 from benchmarks.gate.load import load
 from benchmarks.machine import describe
@@ -24,7 +23,7 @@ from edgetl.files import cache_dir
 
 ONNX_RUNTIME = "cpu"
 OTHERS = ("accuracy", "parity", "app")
-PARITY_RUNS = 16
+PARITY_SESSIONS = 24
 
 
 @dataclass(frozen=True)
@@ -109,18 +108,15 @@ def _order(counts: dict[float, int], found: dict[str, list[dict[str, Any]]]) -> 
 
 def _parity(folder: Path, kept: Kept) -> list[str]:
     """Compare what `edgetl` reads of OpenVINO with what benchmark_app reads, in turns, one thread."""
-    bench = Bench(models.baseline(folder), Preprocess(), "openvino", 1, 1.03, 6.0)
-    asked = [PARITY_RUNS, bench.threads]
+    bench = Bench(models.baseline(folder), Preprocess(), "openvino", 1, 1.03, 60.0)
+    asked = [PARITY_SESSIONS, bench.threads, parity.SECONDS]
     found = kept.get("parity", "openvino", asked)
     if found is None:
-        pairs = []
-        for seed in range(PARITY_RUNS):
-            theirs = benchmark_app.median_ms(bench.baseline, bench.threads)
-            ours, runs = compare(bench, bench.baseline, seed, [])
-            pairs.append({"theirs": theirs, "ours": statistics.median(runs) / 1e6, "launches": ours["launches"]})
-        found = kept.keep("parity", "openvino", asked, pairs)
-    print("\n".join(("", table.PARITY_HEAD, *table.parity_rows(found))), flush=True)
-    return table.parity_misses(found)
+        sessions = [parity.session(bench, seed) for seed in range(PARITY_SESSIONS)]
+        found = {"sessions": sessions, "left_out_ms": parity.left_out_ms(bench)}
+        found = kept.keep("parity", "openvino", asked, found)
+    print("\n".join(("", table.PARITY_HEAD, *table.parity_rows(**found))), flush=True)
+    return table.parity_misses(**found)
 
 
 def _app(folder: Path, kept: Kept, count: int) -> None:
