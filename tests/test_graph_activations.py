@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,37 +12,16 @@ onnx = pytest.importorskip("onnx")
 ir = pytest.importorskip("onnx_ir")
 ort = pytest.importorskip("onnxruntime")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import helper  # noqa: E402
 
 from edgetl import recipes  # noqa: E402
 from edgetl.graph import hard_sigmoid, hard_swish  # noqa: E402
-from edgetl.graph.rewrite import rewrite  # noqa: E402
 from edgetl.quantization import absorb  # noqa: E402
-from edgetl.quantization.calibration.observe import calibrate, session  # noqa: E402
+from edgetl.quantization.calibration.observe import calibrate  # noqa: E402
 from edgetl.quantization.engines import static  # noqa: E402
+from tests.tiny_graph import batches, graph_of, logits, operators, rewritten  # noqa: E402
 
 pytestmark = pytest.mark.engine
-
-SIDE = 8
-
-
-def _model(nodes: list[Any], constants: dict[str, Any]) -> Any:
-    """A model of uint8 images (batch, 8, 8, 3), which ``nodes`` read as ``x`` in NCHW and make ``y`` of."""
-    front = [
-        helper.make_node("Transpose", ["image"], ["bytes"], name="transpose", perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", ["bytes"], ["floats"], name="cast", to=TensorProto.FLOAT),
-        helper.make_node("Sub", ["floats", "mean"], ["x"], name="centre"),
-    ]
-    arrays = constants | {"mean": np.full((1, 3, 1, 1), 128, np.float32)}
-    graph = helper.make_graph(
-        front + nodes,
-        "test",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ("batch", SIDE, SIDE, 3))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
-    )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    return onnx.shape_inference.infer_shapes(proto)
 
 
 def _kernel(outputs: int, inputs: int, scale: float) -> Any:
@@ -72,7 +50,7 @@ def _gated(bias: bool = True, shared: bool = False, extra_reader: bool = False, 
         nodes.append(helper.make_node("Concat", ["m", "other"], ["y"], axis=1, name="both"))
     else:
         nodes.append(helper.make_node("Conv", ["m", "v"], ["y"], name="last"))
-    return _model(nodes, constants)
+    return graph_of(nodes, constants)
 
 
 def _swished(extra_reader: bool = False) -> Any:
@@ -84,28 +62,7 @@ def _swished(extra_reader: bool = False) -> Any:
     ]
     if extra_reader:
         nodes.append(helper.make_node("Concat", ["c", "d"], ["y"], axis=1, name="both"))
-    return _model(nodes, {"w": _kernel(6, 3, 0.05), "b": np.full(6, -4, np.float32), "v": _kernel(4, 6, 0.5)})
-
-
-def _batches(count: int = 4) -> Iterator[Any]:
-    generator = np.random.default_rng(0)
-    for _ in range(count):
-        yield generator.integers(0, 256, (4, SIDE, SIDE, 3), dtype=np.uint8)
-
-
-def _run(proto: Any) -> Any:
-    running = session(proto)
-    return np.concatenate([running.run(None, {"image": batch})[0] for batch in _batches()])
-
-
-def _rewritten(proto: Any, each: Any) -> tuple[Any, int]:
-    model = ir.from_proto(proto)
-    count = rewrite(model, [each])[each.NAME]
-    return ir.to_proto(model), count
-
-
-def _operators(proto: Any) -> Counter[str]:
-    return Counter(node.op_type for node in proto.graph.node)
+    return graph_of(nodes, {"w": _kernel(6, 3, 0.05), "b": np.full(6, -4, np.float32), "v": _kernel(4, 6, 0.5)})
 
 
 def _runs_as(proto: Any, folder: Any) -> Counter[str]:
@@ -113,7 +70,7 @@ def _runs_as(proto: Any, folder: Any) -> Counter[str]:
     options.log_severity_level = 3
     options.optimized_model_filepath = str(folder / "optimized.onnx")
     ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return _operators(onnx.load(folder / "optimized.onnx"))
+    return operators(onnx.load(folder / "optimized.onnx"))
 
 
 def _signal_to_noise_db(expected: Any, found: Any) -> float:
@@ -123,47 +80,47 @@ def _signal_to_noise_db(expected: Any, found: Any) -> float:
 @pytest.mark.parametrize("options", [{}, {"bias": False}, {"shared": True}])
 def test_a_hard_sigmoid_behind_a_convolution_becomes_a_clip(options: dict[str, bool]) -> None:
     before = _gated(**options)
-    after, count = _rewritten(before, hard_sigmoid)
+    after, count = rewritten(before, hard_sigmoid)
     assert count == 1
-    assert _operators(after)["Clip"] == 1
-    assert "HardSigmoid" not in _operators(after)
-    assert np.ptp(_run(before)) > 1
-    np.testing.assert_allclose(_run(after), _run(before), rtol=1e-5, atol=1e-4)
+    assert operators(after)["Clip"] == 1
+    assert "HardSigmoid" not in operators(after)
+    assert np.ptp(logits(before)) > 1
+    np.testing.assert_allclose(logits(after), logits(before), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("options", [{"extra_reader": True}, {"behind": "Relu"}])
 def test_a_hard_sigmoid_that_cannot_move_stays(options: dict[str, Any]) -> None:
     before = _gated(**options)
-    after, count = _rewritten(before, hard_sigmoid)
+    after, count = rewritten(before, hard_sigmoid)
     assert count == 0
-    assert _operators(after) == _operators(before)
+    assert operators(after) == operators(before)
 
 
 def test_a_hard_swish_is_split_and_its_name_stays() -> None:
     before = _swished()
-    after, count = _rewritten(before, hard_swish)
+    after, count = rewritten(before, hard_swish)
     assert count == 1
-    assert "HardSwish" not in _operators(after)
+    assert "HardSwish" not in operators(after)
     names = [node.name for node in after.graph.node]
     assert "swish" in names
     assert len(set(names)) == len(names)
-    np.testing.assert_allclose(_run(after), _run(before), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(logits(after), logits(before), rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_zero_after_a_hard_swish_takes_no_part_of_the_range() -> None:
     recipe = recipes.load("u8s8-minmax")
-    for model in (_swished(), _rewritten(_swished(), hard_swish)[0]):
-        ranges = calibrate(model, _batches(), recipe)
+    for model in (_swished(), rewritten(_swished(), hard_swish)[0]):
+        ranges = calibrate(model, batches(), recipe)
         assert ranges["c"].low == -3
         assert ranges["c"].high > 3
     # What another node reads as well must keep all of it.
-    for model in (_swished(extra_reader=True), _rewritten(_swished(extra_reader=True), hard_swish)[0]):
-        assert calibrate(model, _batches(), recipe)["c"].low < -10
+    for model in (_swished(extra_reader=True), rewritten(_swished(extra_reader=True), hard_swish)[0]):
+        assert calibrate(model, batches(), recipe)["c"].low < -10
 
 
 @pytest.mark.parametrize("name", ["u8s8-percentile", "u8s8-mean-minmax", "s8s8-asymmetric", "u8u8-percentile"])
 def test_a_scaled_clip_has_the_range_of_its_bounds(name: str) -> None:
-    ranges = calibrate(_rewritten(_swished(), hard_swish)[0], _batches(), recipes.load(name))
+    ranges = calibrate(rewritten(_swished(), hard_swish)[0], batches(), recipes.load(name))
     assert (ranges["swish_clipped"].low, ranges["swish_clipped"].high) == (0, 6)
     assert ranges["swish_shifted"] == ranges["swish_clipped"]
     assert (ranges["swish_gate"].low, ranges["swish_gate"].high) == pytest.approx((0, 1))
@@ -172,40 +129,40 @@ def test_a_scaled_clip_has_the_range_of_its_bounds(name: str) -> None:
 @pytest.mark.parametrize("build", [_swished, _gated])
 def test_int8_runs_in_integers_throughout(build: Any, tmp_path: Any) -> None:
     model = build()
-    quantized = static.quantize(model, recipes.load("u8s8-minmax"), _batches)
+    quantized = static.quantize(model, recipes.load("u8s8-minmax"), batches)
     onnx.checker.check_model(quantized, full_check=True)
     ran = _runs_as(quantized, tmp_path)
     assert not {"Mul", "Add", "Clip", "HardSwish", "HardSigmoid", "Conv", "FusedConv"} & set(ran)
     assert ran["QuantizeLinear"] == ran["DequantizeLinear"] == 1
     assert ran["QLinearMul"] == 1
-    assert _signal_to_noise_db(_run(model), _run(quantized)) > 25
+    assert _signal_to_noise_db(logits(model), logits(quantized)) > 25
 
 
 def test_absorbing_a_scale_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = recipes.load("u8s8-minmax")
-    absorbed = static.quantize(_swished(), recipe, _batches)
+    absorbed = static.quantize(_swished(), recipe, batches)
     monkeypatch.setattr(absorb, "requires", lambda node: False)
-    plain = static.quantize(_swished(), recipe, _batches)
-    assert _operators(plain)["Mul"] == 2
-    assert _operators(absorbed)["Mul"] == 1
-    np.testing.assert_array_equal(_run(absorbed), _run(plain))
+    plain = static.quantize(_swished(), recipe, batches)
+    assert operators(plain)["Mul"] == 2
+    assert operators(absorbed)["Mul"] == 1
+    np.testing.assert_array_equal(logits(absorbed), logits(plain))
 
 
 def test_a_scale_to_other_integers_is_not_absorbed() -> None:
-    model = static.prepare(_swished(), recipes.load("u8s8-minmax"), _batches)
-    ranges = calibrate(model, _batches(), recipes.load("u8s8-minmax"))
+    model = static.prepare(_swished(), recipes.load("u8s8-minmax"), batches)
+    ranges = calibrate(model, batches(), recipes.load("u8s8-minmax"))
     wider = ranges | {"swish_gate": type(ranges["swish_gate"])(0.0, 1.1)}
-    assert _operators(static.insert_pairs(model, recipes.load("u8s8-minmax"), wider))["Mul"] == 2
+    assert operators(static.insert_pairs(model, recipes.load("u8s8-minmax"), wider))["Mul"] == 2
 
 
 def test_models_for_other_readers_keep_their_operators() -> None:
-    quantized = static.quantize(_swished(), recipes.load("s8s8-symmetric"), _batches)
-    assert _operators(quantized)["HardSwish"] == 1
+    quantized = static.quantize(_swished(), recipes.load("s8s8-symmetric"), batches)
+    assert operators(quantized)["HardSwish"] == 1
 
 
 def _quantized_openvino() -> tuple[Any, Any]:
     model = _swished()
-    return model, static.quantize(model, recipes.load("u8s8-openvino"), _batches)
+    return model, static.quantize(model, recipes.load("u8s8-openvino"), batches)
 
 
 def test_for_openvino_a_convolution_and_its_function_have_no_pair_in_between() -> None:
@@ -223,8 +180,8 @@ def test_for_openvino_a_convolution_and_its_function_have_no_pair_in_between() -
 def test_the_pairs_that_go_for_openvino_cost_no_accuracy() -> None:
     model, quantized = _quantized_openvino()
     with_pairs = static.quantize(
-        model, recipes.load("u8s8-openvino").model_copy(update={"layout": "onnxruntime"}), _batches
+        model, recipes.load("u8s8-openvino").model_copy(update={"layout": "onnxruntime"}), batches
     )
-    expected = _run(model)
-    error, other = (float(np.square(_run(each) - expected).mean()) for each in (quantized, with_pairs))
+    expected = logits(model)
+    error, other = (float(np.square(logits(each) - expected).mean()) for each in (quantized, with_pairs))
     assert 0 < error <= 1.1 * other

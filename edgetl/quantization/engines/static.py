@@ -18,7 +18,7 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from edgetl.graph import hard_sigmoid, hard_swish
+from edgetl.graph import hard_sigmoid, hard_swish, pooled_gemm
 from edgetl.graph.rewrite import Rewrite, rewrite
 from edgetl.measure.logits import difference
 from edgetl.quantization import absorb, rectified_sum, unpair
@@ -32,9 +32,8 @@ from edgetl.recipes import Recipe
 
 _TYPES: Mapping[str, QuantType] = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
 
-# What ONNX Runtime can run in int8 only when it is written otherwise. Models for other readers, and float ones, keep
-# their operators.
-QUANTIZATION_REWRITES: tuple[Rewrite, ...] = (hard_sigmoid, hard_swish)
+# What ONNX Runtime can run in int8 only when it is written otherwise. Float models keep their operators.
+_ONNX_RUNTIME: tuple[Rewrite, ...] = (hard_sigmoid, hard_swish)
 
 _CHECK_BATCHES = 2
 # Of four images each: for means over images, and to tell one way to range from another.
@@ -79,8 +78,9 @@ def prepare(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.Mode
     Nodes keep their names, and new ones are named after what they stand for. Raises ValueError where a step changed the
     logits of the first of ``images`` by more than rounding.
     """
-    prepared = _rewritten(model, QUANTIZATION_REWRITES) if recipe.layout == "onnxruntime" else model
-    require_kept(model, prepared, images, "Writing the graph in int8 operators")
+    shaped = onnx.shape_inference.infer_shapes(model)
+    prepared = _rewritten(shaped, _rewrites(recipe))
+    require_kept(shaped, prepared, images, "Writing the graph in int8 operators")
     if recipe.equalize:
         equalized = equalize(prepared, _few(images))
         require_kept(prepared, equalized, images, "Equalization")
@@ -88,6 +88,13 @@ def prepare(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.Mode
     if recipe.correct_bias:
         prepared = with_biases(prepared)
     return onnx.shape_inference.infer_shapes(prepared)
+
+
+def _rewrites(recipe: Recipe) -> tuple[Rewrite, ...]:
+    if recipe.layout == "onnxruntime":
+        return _ONNX_RUNTIME
+    # 7-bit weights are for x86-64 without VNNI.
+    return (pooled_gemm,) if recipe.layout == "openvino" and recipe.reduce_range else ()
 
 
 def require_kept(before: onnx.ModelProto, after: onnx.ModelProto, images: Images, step: str) -> None:
