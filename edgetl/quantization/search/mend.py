@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from edgetl.quantization.pairs import Group, in_float
@@ -14,8 +15,8 @@ from edgetl.quantization.search.trial import Trial
 # Only what is this much faster than the best so far is worth it: float parts slow it down.
 WORTH = 0.95
 MOST_MENDED = 2
-# How many images the error is taken on, and what part of the time left ranking may take.
-IMAGES, RANKING_SHARE = 32, 0.35
+# How many images the error is taken on, and what part of the time left ranking and then bisecting may take.
+IMAGES, RANKING_SHARE, BISECTING_SHARE = 32, 0.35, 0.7
 # Leaving more than this part of a network in float is no quantization any more.
 MOST_FLOAT = 0.6
 
@@ -50,10 +51,11 @@ def _mend(field: Field, trial: Trial) -> None:
     pixels = field.calibration_pixels(IMAGES)
     errors = logit_errors(*parts, pixels, field.clock.share(RANKING_SHARE), field.progress)
     order = ranked(errors)
+    bisecting_until = field.clock.share(BISECTING_SHARE)
     tried: dict[int, Trial] = {}
 
     def holds(count: int) -> bool | None:
-        if field.clock.left <= 0:
+        if time.monotonic() >= bisecting_until:
             return None
         field.progress.step("leave parts in float", len(tried), len(tried) + 1)
         tried[count] = field.add(field.contest.judge(_with_float(field, trial, order[:count])))
@@ -61,8 +63,9 @@ def _mend(field: Field, trial: Trial) -> None:
 
     found = fewest(int(MOST_FLOAT * len(order)), holds)
     field.progress.step("leave parts in float", len(tried), len(tried))
-    if found is not None and field.clock.left > 0:
-        # Its accuracy is known: only how fast it is is not.
+    if found is not None:
+        # Its accuracy is known: only how fast it is is not, and untimed it could not be chosen. So this is done even
+        # where judging took longer than it should.
         for timed in field.contest.race(tried[found].name, [tried[found]], field.race_seconds(0.3)):
             field.add(timed)
 

@@ -185,6 +185,21 @@ def test_what_was_lost_at_first_sight_is_mended_all_the_same() -> None:
     assert [each.name for each in state.trials if RULES.admit(each)] == ["cpu-int8-u8s8-minmax-float1"]
 
 
+def test_what_was_mended_is_timed_also_where_judging_it_took_all_the_time() -> None:
+    state, contest = searched(lambda _, file: (0 if in_int8(file) < 3 else 50, 0.4))
+    first(state)
+    judge = contest.judge
+
+    def slow_judge(trial: Trial) -> Trial:
+        state.clock = Clock(time.monotonic() - 5)
+        return judge(trial)
+
+    contest.judge = slow_judge  # type: ignore[method-assign]
+    mend.mend(state)
+    (mended,) = (each for each in state.trials if RULES.admit(each))
+    assert "float" in mended.name and mended.ratio == pytest.approx(0.4)
+
+
 def test_a_mix_that_does_not_load_is_left_out_of_what_teaches() -> None:
     state, contest = searched(islands)
     first(state)
