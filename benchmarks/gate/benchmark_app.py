@@ -54,8 +54,9 @@ class InTurns:
         end = time.monotonic() + _STARTS_WITHIN_S
         while _BEGINS not in self._output():
             if self.ended or time.monotonic() > end:
-                self._process.kill()
-                raise RuntimeError(f"benchmark_app did not begin: {self._output().strip()[-500:]}")
+                said = self._output().strip()[-500:]
+                self.__exit__(None, None, None)
+                raise RuntimeError(f"benchmark_app did not begin: {said}")
             time.sleep(0.01)
         self._process.send_signal(signal.SIGSTOP)
         return self
