@@ -54,8 +54,7 @@ def main() -> int:
     missed: list[str] = []
     for part in PARTS:
         if part.name in wanted:
-            counts = (arguments.same, arguments.slower) if not part.loaded else (arguments.loaded, arguments.loaded)
-            missed += _part(part, arguments.folder, kept, *counts, arguments.time_budget)
+            missed += _part(part, arguments.folder, kept, arguments.same, arguments.slower, arguments.time_budget)
     if "accuracy" in wanted:
         rows = kept.get("accuracy", "coverage", coverage.TRIALS)
         rows = rows or kept.keep("accuracy", "coverage", coverage.TRIALS, coverage.measure())
@@ -75,7 +74,6 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--part", action="append", choices=names, help="one part (repeatable)")
     parser.add_argument("--same", type=int, default=200, help="comparisons of the model with itself")
     parser.add_argument("--slower", type=int, default=50, help="comparisons with each slower model")
-    parser.add_argument("--loaded", type=int, default=25, help="comparisons of each kind beside a competing load")
     parser.add_argument("--app", type=int, default=20, help="pairs of runs of benchmark_app of each kind")
     parser.add_argument("--time-budget", type=float, default=60.0, help="seconds for one comparison at most")
     parser.add_argument("--folder", type=Path, default=cache_dir() / "benchmarks" / "gate", help="where all is kept")
