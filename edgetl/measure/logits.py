@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from edgetl.device.values import SessionSpec
 from edgetl.environments.local import local_command
@@ -29,6 +30,16 @@ Logits = NDArray[np.float32]
 def difference(actual: Logits, expected: Logits) -> tuple[float, float]:
     """Return the largest difference between two arrays of logits (images, classes), and the one that is tolerated."""
     return float(np.max(np.abs(actual - expected))), tolerance(expected)
+
+
+def divergence(actual: Logits, expected: Logits) -> float:
+    """Return the mean Kullback-Leibler divergence, in nats, of the probabilities of ``actual`` from the expected ones.
+
+    Both are arrays of logits (images, classes). For small errors it is half their variance under the expected
+    probabilities: an error counts where it can change which class wins.
+    """
+    before, after = (log_softmax(each.astype(np.float64), axis=1) for each in (expected, actual))
+    return float(np.mean(np.sum(np.exp(before) * (before - after), axis=1)))
 
 
 def tolerance(expected: Logits) -> float:

@@ -1,4 +1,4 @@
-"""How much each part of a network loses by being quantized: the logits' error when it alone is."""
+"""How much each part of a network loses by being quantized: how far probabilities move when it alone is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from edgetl.measure.logits import divergence
 from edgetl.progress import Progress
 from edgetl.quantization.calibration.observe import session
 from edgetl.quantization.pairs import Group, groups, in_float, quantized_nodes
@@ -20,7 +21,7 @@ Logits = NDArray[np.float32]
 def logit_errors(
     quantized: onnx.ModelProto, model: onnx.ModelProto, pixels: Pixels, until: float, progress: Progress
 ) -> dict[Group, float]:
-    """Return the mean squared error of the logits for each group of nodes, when only that group is quantized.
+    """Return the divergence of the predicted probabilities for each group of nodes, when only that group is quantized.
 
     ``model`` is the float model of ``quantized``, ``pixels`` uint8 (n, h, w, 3). Errors of different groups nearly add
     up, as independent noise does. What was not reached at the monotonic time ``until`` is left out.
@@ -34,7 +35,7 @@ def logit_errors(
             break
         progress.step("find what loses accuracy", index, len(parts))
         others = mine.difference(group)
-        errors[group] = float(np.mean((logits(in_float(quantized, model, others), pixels) - expected) ** 2))
+        errors[group] = divergence(logits(in_float(quantized, model, others), pixels), expected)
     progress.step("find what loses accuracy", len(parts), len(parts))
     return errors
 
