@@ -17,10 +17,11 @@ class Recipe(pydantic.BaseModel):
 
     ``engine`` is who quantizes; the rest says how. ``samples`` is the number of calibration images. ``percentile``
     is the share of values, in percent, that the method of that name keeps. ``per_channel`` concerns weights,
-    ``symmetric_activations`` puts their zero point at 0, ``reduce_range`` uses 7-bit weights. ``layout`` is who shall
-    read the Q/DQ pairs. ``equalize`` evens out the ranges of channels before, ``correct_bias`` takes the mean error of
-    each output off its bias afterwards. ``only_with_operators`` says that it is for models with one of these.
-    ``preset`` and ``fast_bias_correction`` are NNCF's own. ``precision`` is what the resulting file computes in.
+    ``symmetric_activations`` puts their zero point at 0, ``reduce_range`` keeps sums of two products within 16 bits,
+    for x86-64 without VNNI. ``layout`` is who shall read the Q/DQ pairs. ``equalize`` evens out the ranges of channels
+    before, ``correct_bias`` takes the mean error of each output off its bias afterwards. ``only_with_operators`` says
+    that it is for models with one of these. ``preset`` and ``fast_bias_correction`` are NNCF's own. ``precision`` is
+    what the resulting file computes in.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")

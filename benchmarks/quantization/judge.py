@@ -21,9 +21,9 @@ from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
 from edgetl.spool import spooled
 
-MOST, FEW = 1000, 400
-SLOW_NS = 15_000_000
-"""A network whose fp32 run takes longer is judged on few images."""
+MOST, FEWEST = 1000, 400
+PASS_NS = 30_000_000_000
+"""How long the fp32 network may take for all images; a slow one is judged on fewer."""
 ROUNDING = 1e-3
 """Engines round differently: up to this part of what an image changes in the logits, they are the same logits."""
 ALL_CORES = 0
@@ -65,7 +65,7 @@ def images_of(run: Path) -> Iterator[Images]:
     mixed = np.random.default_rng(0).permutation(len(all_of_them))[:MOST]
     images = [all_of_them[place] for place in mixed]
     with spooled(dataset.paths(images), metadata.read(model).preprocess, Silent()) as pixels:
-        count = FEW if _run_ns(model, pixels[:1]) > SLOW_NS else MOST
+        count = max(FEWEST, PASS_NS // _run_ns(model, pixels[:1]))
         yield Images(pixels[:count], tuple(dataset.labels(images[:count])))
 
 

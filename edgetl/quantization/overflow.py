@@ -1,8 +1,8 @@
 """Ranges of weights for x86-64 without VNNI, whose VPMADDUBSW adds two products of 8 bits in 16 bits and saturates.
 
-The products are those of activations (0 to 255) and weights (-127 to 127), and 255 * 128 is the most that fits. So it is
-enough that no two weights whose products are added have more than 128 together. The usual remedy, 7-bit weights, halves
-all of them for the sake of the few pairs in which both are large and have one sign.
+The products are those of activations (0 to 255) and weights (-127 to 127), and 255 * 128 is the most that fits. So no
+two weights whose products are added may have more than 128 together. The usual remedy, 7-bit weights, halves all of
+them for the sake of the few pairs in which both are large and have one sign.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def prepare(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.Mode
 def _rewrites(recipe: Recipe) -> tuple[Rewrite, ...]:
     if recipe.layout == "onnxruntime":
         return _ONNX_RUNTIME
-    # 7-bit weights are for x86-64 without VNNI.
+    # A reduced range is for x86-64 without VNNI.
     return (pooled_gemm,) if recipe.layout == "openvino" and recipe.reduce_range else ()
 
 
