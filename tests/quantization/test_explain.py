@@ -182,7 +182,7 @@ def test_coarser_weights_err_more(run: Path, whole: Explanation) -> None:
         for first, other in zip(whole.nodes, coarse.nodes, strict=True)
         if first.sqnr_db and other.sqnr_db and first.op_type == "Conv"
     ]
-    assert sum(first - other for first, other in pairs) / len(pairs) > 1
+    assert sum(first > other for first, other in pairs) > 0.9 * len(pairs)
 
 
 def test_a_wrong_scale_shows_at_its_node(run: Path, whole: Explanation) -> None:
