@@ -30,12 +30,11 @@ from edgetl.graph import metadata
 from edgetl.measure.accuracy import paired, predictions
 from edgetl.measure.logits import divergence
 from edgetl.quantization.calibration.images import Calibration
-from edgetl.quantization.calibration.observe import session
 from edgetl.quantization.engines import static
+from edgetl.quantization.search.sensitivity import logits
 from edgetl.recipes import Recipe
 
 RECIPE = "u8s8-reduced-range"
-BATCH = 4
 HEAD = (
     "| model (images) | weights | signal to noise, dB | divergence, nats | agreement | lost | won |\n"
     "|---|---|---|---|---|---|---|"
@@ -66,15 +65,15 @@ def _print_rows(case: Case, folder: Path) -> None:
     model = onnx.load(path)
     calibration = Calibration(Dataset.load(run), metadata.read(path).preprocess, recipe.samples, 0)
     with images_of(run) as images:
-        expected = _logits(model, images.pixels)
+        expected = logits(model, images.pixels)
         for name, quantized in _ways(model, recipe, calibration):
-            logits = _logits(quantized, images.pixels)
-            found = paired(images.labels, predictions(expected), predictions(logits))
+            actual = logits(quantized, images.pixels)
+            found = paired(images.labels, predictions(expected), predictions(actual))
             cells = (
                 f"{case.name} ({len(images.labels)})",
                 name,
-                f"{sqnr_db(logits, expected):.1f}",
-                f"{divergence(logits, expected):.5f}",
+                f"{sqnr_db(actual, expected):.1f}",
+                f"{divergence(actual, expected):.5f}",
                 f"{found.agreement:.1%}",
                 str(found.lost),
                 str(found.won),
@@ -90,12 +89,6 @@ def _ways(model: onnx.ModelProto, recipe: Recipe, images: Calibration) -> Iterat
         plain = mock.patch.object(static, "weight_ranges", return_value=ranges)
         with contextlib.nullcontext() if ranges is None else plain:
             yield name, static.quantize(model, recipe.model_copy(update={"reduce_range": reduced}), batches)
-
-
-def _logits(model: onnx.ModelProto, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    running, name = session(model), model.graph.input[0].name
-    parts = (pixels[first : first + BATCH] for first in range(0, len(pixels), BATCH))
-    return np.concatenate([running.run(None, {name: part})[0] for part in parts])
 
 
 if __name__ == "__main__":

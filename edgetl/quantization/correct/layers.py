@@ -116,14 +116,10 @@ class Graph:
         parts = weights.astype(np.float64).reshape(groups, len(weights) // groups, weights.shape[1], -1)
         return Layer(node, parts, None if bias is None else bias.astype(np.float64))
 
-    def channels(self, name: str) -> int | None:
-        """Return the number of channels of an activation, or None where that is not known."""
+    def channels(self, name: str) -> int:
+        """Return the number of channels of an activation, 0 where that is not known."""
         shape = self.shapes.get(name, ())
-        return shape[1] if len(shape) in (2, 4) and name not in self.constants else None
-
-    def size(self, name: str) -> int:
-        """Return the number of channels of an activation of which it is known."""
-        return self.channels(name) or 0
+        return (shape[1] or 0) if len(shape) in (2, 4) and name not in self.constants else 0
 
     def own(self, node: onnx.NodeProto, index: int) -> str:
         """Return the name for the constant that ``node`` reads there: a new one where others read it too."""

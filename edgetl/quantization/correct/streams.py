@@ -90,7 +90,7 @@ def _groups(ties: Iterable[_Tie], graph: Graph) -> Iterator[dict[str, slice]]:
     for each in {id(each): each for each in group.values()}.values():
         if torn.isdisjoint(each):
             start = min(each.values())
-            yield {name: slice(first - start, first - start + graph.size(name)) for name, first in each.items()}
+            yield {name: slice(first - start, first - start + graph.channels(name)) for name, first in each.items()}
 
 
 def _tie(node: onnx.NodeProto, graph: Graph) -> _Tie | None:
@@ -129,7 +129,7 @@ def _concatenated(node: onnx.NodeProto, graph: Graph) -> _Tie | None:
     rank = len(graph.shapes[node.output[0]])
     if attribute(node, "axis", 1) not in (1, 1 - rank) or len(set(node.input)) < len(node.input):
         return None
-    firsts = itertools.accumulate((graph.size(name) for name in node.input), initial=0)
+    firsts = itertools.accumulate((graph.channels(name) for name in node.input), initial=0)
     return {**dict(zip(node.input, firsts, strict=False)), node.output[0]: 0}
 
 

@@ -72,8 +72,10 @@ def _least_error(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx
     made = [insert_pairs(model, recipe, ranges) for ranges in by_method.values()]
     if len(made) == 1:
         return made[0]
-    expected = _first_logits(model, images, _FEW_BATCHES)
-    errors = [divergence(_first_logits(each, images, _FEW_BATCHES), expected) for each in made]
+    # Decoded once for all of them: some megabytes.
+    compared = list(_few(images)())
+    expected, *found = (_first_logits(each, lambda: iter(compared), _FEW_BATCHES) for each in (model, *made))
+    errors = [divergence(logits, expected) for logits in found]
     return made[int(np.argmin(errors))]
 
 

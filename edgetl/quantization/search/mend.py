@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from edgetl.quantization.pairs import Group, in_float
 from edgetl.quantization.search.fewest import fewest
 from edgetl.quantization.search.field import Field, variant, with_file
-from edgetl.quantization.search.sensitivity import logit_errors, ranked
+from edgetl.quantization.search.sensitivity import divergences, ranked
 from edgetl.quantization.search.standing import provable, standing
 from edgetl.quantization.search.trial import Trial
 
@@ -49,7 +49,7 @@ def _mend(field: Field, trial: Trial) -> None:
     assert trial.recipe is not None
     parts = field.workshop.taken_apart(trial.recipe)
     pixels = field.calibration_pixels(IMAGES)
-    errors = logit_errors(*parts, pixels, field.clock.share(RANKING_SHARE), field.progress)
+    errors = divergences(*parts, pixels, field.clock.share(RANKING_SHARE), field.progress)
     order = ranked(errors)
     bisecting_until = field.clock.share(BISECTING_SHARE)
     tried: dict[int, Trial] = {}

@@ -18,7 +18,7 @@ Pixels = NDArray[np.uint8]
 Logits = NDArray[np.float32]
 
 
-def logit_errors(
+def divergences(
     quantized: onnx.ModelProto, model: onnx.ModelProto, pixels: Pixels, until: float, progress: Progress
 ) -> dict[Group, float]:
     """Return the divergence of the predicted probabilities for each group of nodes, when only that group is quantized.
