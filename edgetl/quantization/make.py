@@ -60,6 +60,15 @@ class Workshop:
         """Return whether `make` has the recipe's file, or the reason why there is none, without any work."""
         return self.made_from(recipe) in self._made
 
+    def refusal(self, recipe: Recipe) -> Setback | None:
+        """Return why ``recipe`` is not for this model, None where it is: known without any work."""
+        if recipe.only_with_operators and not self._operators.intersection(recipe.only_with_operators):
+            wanted = " or ".join(recipe.only_with_operators)
+            return Setback("skipped", f"Its recipe is for models with {wanted}, and this one has none.")
+        if recipe.engine == TORCH and self._classifier is None:
+            return Setback("unavailable", "Its recipe exports the trained network anew, and this model came without.")
+        return None
+
     def made_from(self, recipe: Recipe) -> str:
         """Return the hash of all that decides the recipe's file."""
         return runs.digest(self._digest, self._hashes[: recipe.samples], _plain(recipe))
@@ -97,11 +106,8 @@ class Workshop:
         return path
 
     def _try(self, recipe: Recipe) -> Path | Setback:
-        if recipe.only_with_operators and not self._operators.intersection(recipe.only_with_operators):
-            wanted = " or ".join(recipe.only_with_operators)
-            return Setback("skipped", f"Its recipe is for models with {wanted}, and this one has none.")
-        if recipe.engine == TORCH and self._classifier is None:
-            return Setback("unavailable", "Its recipe exports the trained network anew, and this model came without.")
+        if (refusal := self.refusal(recipe)) is not None:
+            return refusal
         path = self._folder / f"{recipe.name}{SUFFIXES.get(recipe.engine, '.onnx')}"
         origin = self.made_from(recipe)
         if _is_made_from(path, origin):

@@ -21,6 +21,7 @@ from edgetl.errors import MeasureError, WorkerError
 from edgetl.measure.accuracy import MAX_IMAGES, drop_interval, images_to_prove, paired, predictions
 from edgetl.measure.interleave import Decide, Samples, interleave, never
 from edgetl.measure.loading import load
+from edgetl.measure.logits import divergence
 from edgetl.measure.statistics import Estimate, is_look, latency_ratio, quantile, sequential_confidence, widen
 from edgetl.measure.worker import Worker
 from edgetl.quantization.search.choose import MIN_SPEEDUP, Rules
@@ -188,7 +189,7 @@ class Contest:
     def _judge_baseline(self) -> None:
         answers = predictions(self._logits)
         own = paired(self.ground.labels, answers, answers, confidence=self.ground.rules.budgets.confidence)
-        self.baseline = replace(self.baseline, accuracy=own)
+        self.baseline = replace(self.baseline, accuracy=own, divergence=0.0)
 
     def _needless(self, latency: Estimate, nanoseconds: float | None, best: float) -> bool:
         """Return whether it matters little if a candidate of this latency keeps its accuracy."""
@@ -260,12 +261,16 @@ class Contest:
             parts.append(worker.logits(self.ground.pixels[first : first + LOOK_EVERY]))
             seen = sum(map(len, parts))
             labels, before = self.ground.labels[:seen], predictions(self._logits[:seen])
-            accuracy = paired(labels, before, predictions(np.concatenate(parts)), confidence=budgets.confidence)
+            logits = np.concatenate(parts)
+            accuracy = paired(labels, before, predictions(logits), confidence=budgets.confidence)
             counts = (accuracy.lost, accuracy.won, accuracy.images)
             if drop_interval(*counts, confidence=SURELY)[0] > budgets.top1_drop:
-                return replace(trial, accuracy=accuracy)
-        same = trial.candidate.precision == "fp32" and same_logits(self._logits, np.concatenate(parts))
-        return self._as_on_target(replace(trial, accuracy=accuracy, same_logits=same), parts[0])
+                break
+        trial = replace(trial, accuracy=accuracy, divergence=divergence(logits, self._logits[:seen]))
+        if seen < len(self.ground.pixels):
+            return trial
+        same = trial.candidate.precision == "fp32" and same_logits(self._logits, logits)
+        return self._as_on_target(replace(trial, same_logits=same), logits)
 
     def _as_on_target(self, trial: Trial, logits: Logits) -> Trial:
         """Return ``trial``, with a setback where an emulated target computes other logits than these of this machine.

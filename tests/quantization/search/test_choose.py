@@ -19,12 +19,21 @@ FILE = Path("model.onnx")
 BASELINE = Trial(TargetCandidate(provider="cpu"), FILE, accuracy=paired(LABELS, LABELS, LABELS))
 
 
-def _trial(provider: str, ratio: tuple[float, float, float], lost: int = 0, images: int = 1000) -> Trial:
+def _trial(
+    provider: str, ratio: tuple[float, float, float], lost: int = 0, images: int = 1000, divergence: float = 0.0
+) -> Trial:
     low, value, high = ratio
     answers = [1] * lost + [0] * (images - lost)
     accuracy = paired(LABELS[:images], LABELS[:images], answers)
     latency = Estimate(value, low, high, 0.95)
-    return Trial(TargetCandidate(provider=provider), FILE, accuracy=accuracy, latency=latency, latency_p50_ns=1e6)
+    return Trial(
+        TargetCandidate(provider=provider),
+        FILE,
+        accuracy=accuracy,
+        divergence=divergence,
+        latency=latency,
+        latency_p50_ns=1e6,
+    )
 
 
 def _statuses(*trials: Trial) -> dict[str, str]:
@@ -81,15 +90,23 @@ def test_the_same_logits_need_no_image_to_prove_them() -> None:
     assert _statuses(same)["openvino-fp32"] == "chosen"
 
 
-def test_of_two_that_are_as_fast_the_one_that_loses_less_is_chosen() -> None:
-    faster, better = _trial("openvino", (0.40, 0.405, 0.41), lost=4), _trial("cuda", (0.405, 0.41, 0.415))
+def test_of_two_that_are_as_fast_the_one_that_predicts_more_like_fp32_is_chosen() -> None:
+    # The faster one lost no image, as it happens; its probabilities lie further from fp32's all the same.
+    faster = _trial("openvino", (0.40, 0.405, 0.41), divergence=0.02)
+    better = _trial("cuda", (0.405, 0.41, 0.415), lost=1, divergence=0.01)
     choices = choose(BASELINE, [faster, better], RULES)
     assert choices["cuda-fp32"].status == "chosen"
     # Neither sentence claims what the figures beside it contradict.
     assert "nothing that does is surely faster: 2.44 times" in choices["cuda-fp32"].reason
-    assert "not surely faster than cuda-fp32 with 2.44 times" in choices["openvino-fp32"].reason
+    assert "not surely faster than cuda-fp32 with 2.44 times (2.41 to 2.47), which predicts" in choices["openvino-fp32"].reason
     slower = _trial("cuda", (0.42, 0.425, 0.43))
     assert _statuses(faster, slower)["openvino-fp32"] == "chosen"
+
+
+def test_of_two_that_are_as_fast_the_proven_one_is_chosen_before_the_nearer_one() -> None:
+    unproven = _trial("openvino", (0.40, 0.405, 0.41), images=50)
+    proven = _trial("cuda", (0.405, 0.41, 0.415), divergence=0.02)
+    assert choose(BASELINE, [unproven, proven], LENIENT)["cuda-fp32"].status == "chosen"
 
 
 def test_where_there_was_a_final_race_only_who_was_in_it_can_win() -> None:

@@ -56,6 +56,7 @@ class Workshop:
 
     images: Any = None
     files: dict[str, onnx.ModelProto] = field(default_factory=dict)
+    refusals: dict[str, Setback] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.images = self
@@ -70,6 +71,9 @@ class Workshop:
 
     def has(self, recipe: Recipe) -> bool:
         return recipe.name in self.files
+
+    def refusal(self, recipe: Recipe) -> Setback | None:
+        return self.refusals.get(recipe.name)
 
     def can_be_taken_apart(self, recipe: Recipe) -> bool:
         return recipe.engine == "onnxruntime"
@@ -285,6 +289,15 @@ def test_a_search_that_is_out_of_time_lists_what_it_did_not_reach() -> None:
     mend.mend(state)
     mix.mix(state)
     assert len(state.trials) == 1
+
+
+def test_what_is_not_for_this_model_is_said_so_though_the_time_is_over() -> None:
+    state, contest = searched(lambda *_: (0, 0.5), seconds=0.0)
+    not_for_it: Any = state.workshop
+    not_for_it.refusals[RECIPE.name] = refusal = Setback("skipped", "Its recipe is for others.")
+    try_listed(state, FP32, [INT8])
+    assert contest.judged == []
+    assert [trial.setback for trial in state.trials] == [refusal]
 
 
 def test_only_the_fastest_that_may_be_chosen_meet_in_the_end() -> None:
