@@ -31,11 +31,9 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
         field.progress.step("try candidates", index, len(candidates))
         recipe = recipes.load(candidate.recipe) if candidate.recipe else None
         trial = Trial(candidate, recipe=recipe)
-        if (refusal := recipe and field.workshop.refusal(recipe)) is not None:
-            field.add(replace(trial, setback=refusal))
-            continue
-        if (same_fate := _same_fate(field, candidate)) is not None:
-            field.add(replace(trial, setback=same_fate))
+        refusal = field.workshop.refusal(recipe) if recipe else None
+        if (hopeless := refusal or _same_fate(field, candidate)) is not None:
+            field.add(replace(trial, setback=hopeless))
             continue
         if (sooner := _sooner(field, candidate)) is not None:
             reason = f"It was not needed: {sooner.name} is as fast as it should be, and keeps its accuracy."
