@@ -27,7 +27,9 @@ RANDOM = np.random.default_rng(0)
 SCALE = np.array([2.0, 0.5, 3.0], np.float32).reshape(1, 3, 1, 1)
 
 
-def _model(nodes: list[Any], constants: dict[str, Any], shape: tuple[Any, ...] = ("batch", 3, 8, 8)) -> Any:
+def _model(
+    nodes: list[Any], constants: dict[str, Any], shape: tuple[Any, ...] = ("batch", 3, 8, 8), opset: int = 20
+) -> Any:
     graph = helper.make_graph(
         nodes,
         "test",
@@ -35,13 +37,18 @@ def _model(nodes: list[Any], constants: dict[str, Any], shape: tuple[Any, ...] =
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
     return ir.from_proto(onnx.shape_inference.infer_shapes(proto))
 
 
 def _mean(axes: list[int], keepdims: int = 1) -> Any:
     nodes = [helper.make_node("ReduceMean", ["x", "axes"], ["y"], keepdims=keepdims)]
     return _model(nodes, {"axes": np.array(axes, np.int64)})
+
+
+def _old_mean(axes: list[int]) -> Any:
+    """As opsets before 18 write it."""
+    return _model([helper.make_node("ReduceMean", ["x"], ["y"], axes=axes, keepdims=0)], {}, opset=17)
 
 
 def _scaled(group: int = 1, scale: Any = SCALE, extra_reader: bool = False) -> Any:
@@ -92,13 +99,15 @@ def _operators(model: Any) -> Counter[str]:
 PATTERNS: list[tuple[Rewrite, Any, str]] = [
     (global_pool, lambda: _mean([2, 3]), "ReduceMean"),
     (global_pool, lambda: _mean([-1, -2]), "ReduceMean"),
+    (global_pool, lambda: _mean([2, 3], keepdims=0), "ReduceMean"),
+    (global_pool, lambda: _old_mean([3, 2]), "ReduceMean"),
     (input_scale, _scaled, "Mul"),
     (norm_gemm, _normed, "BatchNormalization"),
     (norm_gemm, lambda: _normed(trans=0), "BatchNormalization"),
 ]
 ELSEWHERE: list[tuple[Rewrite, Any]] = [
-    (global_pool, lambda: _mean([2, 3], keepdims=0)),
     (global_pool, lambda: _mean([1])),
+    (global_pool, lambda: _old_mean([1, 2])),
     (global_pool, _scaled),
     (input_scale, lambda: _scaled(group=3)),
     (input_scale, lambda: _scaled(extra_reader=True)),

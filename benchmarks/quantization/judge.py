@@ -19,13 +19,12 @@ from edgetl.measure.accuracy import PairedAccuracy, Predictions, paired, predict
 from edgetl.measure.loading import load
 from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
+from edgetl.quantization.search.contest import same_logits
 from edgetl.spool import spooled
 
 MOST, FEWEST = 1000, 400
 PASS_NS = 30_000_000_000
 """How long the fp32 network may take for all images; a slow one is judged on fewer."""
-ROUNDING = 1e-3
-"""Engines round differently: up to this part of what an image changes in the logits, they are the same logits."""
 ALL_CORES = 0
 
 Pixels = NDArray[np.uint8]
@@ -83,13 +82,8 @@ class Judge:
         except WorkerError as error:
             return Judged(contestant, failure=str(error).splitlines()[0])
         accuracy = paired(self.images.labels, predictions(self._expected), predictions(actual))
-        other = contestant.precision == "fp32" and not same(self._expected, actual)
+        other = contestant.precision == "fp32" and not same_logits(self._expected, actual)
         return Judged(contestant, accuracy, predictions(actual), "its fp32 logits are others" if other else "")
-
-
-def same(expected: Logits, actual: Logits) -> bool:
-    """Return whether two arrays of logits (images, classes) differ by rounding only."""
-    return float(np.max(np.abs(expected - actual))) <= ROUNDING * float(np.max(np.ptp(expected, axis=0)))
 
 
 def _logits(contestant: Contestant, pixels: Pixels) -> Logits:

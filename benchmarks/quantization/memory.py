@@ -21,7 +21,8 @@ from benchmarks.transfer import whole
 from benchmarks.transfer.generated import generate
 from edgetl.device.values import Preprocess
 
-RECIPES = ("u8s8-minmax", "u8s8-percentile", "u8s8-entropy")
+RECIPES = ("u8s8-minmax", "u8s8-mean-minmax", "u8s8-percentile", "u8s8-entropy", "u8s8-equalized")
+"""One of each method; the last takes three of them at once and chooses."""
 COUNTS = (64, 4096)
 LIMIT_MIB = 256.0
 """How much more 4,096 images may take than 64. All of their pixels would be 588, and the same calibration of 64 differs

@@ -59,15 +59,15 @@ def calibration_images(dataset: Dataset, n: int, seed: int) -> tuple[ImageRef, .
 
 
 def selection_images(dataset: Dataset, n: int, seed: int) -> tuple[ImageRef, ...]:
-    """Return the images to choose candidates by, the classes in turn: the first of them are as good a sample as all.
+    """Return the images to choose candidates by, each class spread evenly: the first are as good a sample as all.
 
     ``n`` and ``seed`` are those that calibration was given.
     """
     if dataset.test:
-        return tuple(_in_turn(_without_judged(dataset, dataset.val), seed))
+        return tuple(_evenly(_without_judged(dataset, dataset.val), seed))
     used = {image.sha256 for image in calibration_images(dataset, n, seed)}
     rest = (image for image in _without_judged(dataset, dataset.train) if image.sha256 not in used)
-    return tuple(_in_turn(rest, seed))
+    return tuple(_evenly(rest, seed))
 
 
 def judging_images(dataset: Dataset) -> tuple[ImageRef, ...]:
@@ -103,12 +103,26 @@ def _contents(images: Iterable[ImageRef]) -> set[str]:
 
 
 def _in_turn(images: Iterable[ImageRef], seed: int) -> list[ImageRef]:
-    """Return ``images`` shuffled, one of each class before the second of any."""
+    """Return ``images`` shuffled, one of each class before the second of any: each has its share, also a rare one."""
+    ranked = [(rank, image) for ordered in _shuffled(images, seed) for rank, image in enumerate(ordered)]
+    return [image for _, image in sorted(ranked, key=lambda item: item[0])]
+
+
+def _evenly(images: Iterable[ImageRef], seed: int) -> list[ImageRef]:
+    """Return ``images`` shuffled, each class as frequent in any beginning as in all: accuracy there is that of all."""
+    placed = [
+        ((rank + 0.5) / len(ordered), image)
+        for ordered in _shuffled(images, seed)
+        for rank, image in enumerate(ordered)
+    ]
+    return [image for _, image in sorted(placed, key=lambda item: item[0])]
+
+
+def _shuffled(images: Iterable[ImageRef], seed: int) -> list[list[ImageRef]]:
+    """Return the images of each class in an order that ``seed`` decides, the classes by their names."""
     by_class: dict[str, list[ImageRef]] = defaultdict(list)
     for image in images:
         by_class[image.label].append(image)
-    ranked = []
-    for label in sorted(by_class):
-        random.Random(f"{seed}/{label}").shuffle(by_class[label])  # noqa: S311 - a sample, not a secret
-        ranked += [(rank, label, image) for rank, image in enumerate(by_class[label])]
-    return [image for _, _, image in sorted(ranked, key=lambda item: item[:2])]
+    for label, own in by_class.items():
+        random.Random(f"{seed}/{label}").shuffle(own)  # noqa: S311 - a sample, not a secret
+    return [by_class[label] for label in sorted(by_class)]

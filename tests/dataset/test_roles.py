@@ -41,6 +41,13 @@ def dataset(train: int, val: int, test: int, *, overlap: int = 0) -> Dataset:
     )
 
 
+def test_any_beginning_of_the_selection_images_has_the_classes_as_often_as_all() -> None:
+    data = dataset(30, 99, 30)
+    val = [image.model_copy(update={"label": "a" if place % 50 else "b"}) for place, image in enumerate(data.val)]
+    labels = [image.label for image in selection_images(data.model_copy(update={"val": tuple(val)}), 12, 0)]
+    assert labels[:50].count("b") == labels[50:].count("b") == 1
+
+
 def test_the_first_selection_images_are_of_all_classes() -> None:
     """A search that has no time for all of them takes the first."""
     for data in (dataset(30, 6, 9), dataset(30, 6, 0)):

@@ -25,7 +25,7 @@ NODES = (
         weights=Weights(low=-0.5, high=0.62, spread=3.0),
         macs=100,
     ),
-    NodeExplanation(name="[softmax]", op_type="Softmax", runs_in="float", why="no int8 form in ONNX Runtime"),
+    NodeExplanation(name="[softmax]", op_type="Softmax", runs_in="float", why="no int8 form in the quantizer"),
 )
 RESULT = Explanation(
     run="runs/demo",
@@ -57,7 +57,7 @@ def test_what_decides_is_shown_at_any_width(width: int) -> None:
     assert all(len(line) <= width for line in text.splitlines())
     row = next(line.split() for line in text.splitlines() if line.startswith("conv"))
     assert "int8" in row and "31.2" in row and "worst" in row
-    assert "before the first int8 tensor" in text and "no int8 form in ONNX Runtime" in text
+    assert "before the first int8 tensor" in text and "no int8 form in the quantizer" in text
     assert "93.8 % of 16" in text and "100.0 % of the multiplications" in text and "[softmax]" in text
 
 

@@ -95,18 +95,18 @@ class MeanMinMax:
     """The mean over images of each one's extremes: a single odd image moves it little."""
 
     def __init__(self) -> None:
-        self._lows: list[Values] = []
-        self._highs: list[Values] = []
+        self._images, self._lows, self._highs = 0, 0.0, 0.0
 
     def observe(self, values: Values) -> None:
         """Take in the values of a batch, whose first axis counts the images."""
         images = values.reshape(len(values), -1)
-        self._lows.append(images.min(axis=1))
-        self._highs.append(images.max(axis=1))
+        self._images += len(images)
+        self._lows += float(images.min(axis=1).sum(dtype=np.float64))
+        self._highs += float(images.max(axis=1).sum(dtype=np.float64))
 
     def range(self) -> Range:
         """Return the means of the lowest and of the highest values."""
-        return Range(float(np.concatenate(self._lows).mean()), float(np.concatenate(self._highs).mean()))
+        return Range(self._lows / self._images, self._highs / self._images)
 
 
 class Entropy:

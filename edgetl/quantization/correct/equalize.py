@@ -47,9 +47,6 @@ def equalize(model: onnx.ModelProto, images: Images) -> onnx.ModelProto:
             graph.layers[name].divide_outputs(scale[part])
         for name, part in stream.readers.items():
             graph.layers[name].multiply_inputs(scale[part])
-        for name, part in stream.limits.items():
-            limit = graph.constants[name]
-            graph.store(name, limit / scale[part].reshape(-1, 1, 1))
     for layer in graph.layers.values():
         layer.store(graph)
     return graph.model
@@ -100,4 +97,4 @@ def _largest(graph: Graph, streams: Sequence[Stream], images: Images) -> list[Ch
 def _cut(name: str, graph: Graph) -> bool:
     """Return whether only an activation function reads ``name``: its range is then that of the function's output."""
     readers = graph.readers[name]
-    return len(readers) == 1 and readers[0] is not None and readers[0].op_type in ("Relu", "Clip", "Min")
+    return len(readers) == 1 and readers[0] is not None and readers[0].op_type in ("Relu", "Clip")

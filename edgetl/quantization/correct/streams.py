@@ -22,8 +22,7 @@ _Tie = Mapping[str, int]
 class Stream:
     """Activations whose channels have one scale, each with its part of the stream's ``channels``.
 
-    ``makers`` and ``readers`` name layers by what they make. ``bound`` is the least of the Clips in it. ``limits`` are
-    the constants of each Min, one value for each channel.
+    ``makers`` and ``readers`` name layers by what they make. ``bound`` is the least of the Clips in it.
     """
 
     channels: int
@@ -31,7 +30,6 @@ class Stream:
     makers: Mapping[str, slice]
     readers: Mapping[str, slice]
     bound: float
-    limits: Mapping[str, slice]
 
 
 def find_streams(graph: Graph) -> Iterator[Stream]:
@@ -51,22 +49,13 @@ def find_streams(graph: Graph) -> Iterator[Stream]:
             continue
         if any(name not in graph.layers or graph.layers[name].outputs != size(part) for name, part in makers.items()):
             continue
-        limits = {
-            name: values[node.output[0]]
-            for node in inside.values()
-            if node.op_type == "Min"
-            for name in node.input
-            if name in graph.constants
-        }
-        if any(len(graph.readers[name]) > 1 for name in limits):
-            continue
         bound = min((_upper(node, graph) for node in inside.values() if node.op_type == "Clip"), default=np.inf)
         # Below a bound channels are even already, and evening them out further makes the weights uneven that share a
         # scale; a depthwise convolution has one for each channel. MobileNetV2: 21.8 dB of logit signal to noise so,
         # 20.7 with all such streams scaled, 21.5 with none.
         if np.isfinite(bound) and any(graph.layers[name].inputs_per_group > 1 for name in readers):
             continue
-        yield Stream(max(part.stop for part in values.values()), values, makers, readers, bound, limits)
+        yield Stream(max(part.stop for part in values.values()), values, makers, readers, bound)
 
 
 def _groups(ties: Iterable[_Tie], graph: Graph) -> Iterator[dict[str, slice]]:
@@ -112,11 +101,6 @@ def _tie(node: onnx.NodeProto, graph: Graph) -> _Tie | None:
         case "Clip":
             lower, upper = _bound(node, 1, graph), _bound(node, 2, graph)
             return tied if len(activations) == 1 and lower in (0.0, None) and (upper is None or upper > 0) else None
-        case "Min":
-            limits = [graph.constants[name].shape for name in node.input if name in graph.constants]
-            wanted = (channels.pop(), 1, 1)
-            known = len(limits) == 1 and limits[0] in (wanted, (1, *wanted))
-            return tied if known and len(activations) == 1 else None
         case operator if operator in _RESHAPE:
             before, after = graph.shapes[activations[0]], graph.shapes[node.output[0]]
             return tied if len(after) == 2 and tuple(before[2:]) in ((), (1, 1)) else None

@@ -23,7 +23,7 @@ def why_float(node: onnx.NodeProto, wiring: Wiring, recipe: Recipe, *, shapes_on
     if wiring.before_all(node):
         return "before the first int8 tensor"
     if node.op_type not in _operators_with_int8():
-        return "no int8 form in ONNX Runtime"
+        return "no int8 form in the quantizer"
     if wiring.after_all(node):
         return "after the last int8 tensor"
     return "its result is read in float" if wiring.inputs_quantized(node) else "an input is float"

@@ -15,7 +15,7 @@ Why = Literal[
     "works on shapes only",
     "before the first int8 tensor",
     "after the last int8 tensor",
-    "no int8 form in ONNX Runtime",
+    "no int8 form in the quantizer",
     "the engine keeps it in float",
     "an input is float",
     "its result is read in float",

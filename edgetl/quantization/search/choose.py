@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edgetl.artifacts import Status
 from edgetl.measure.accuracy import PairedAccuracy
-from edgetl.quantization.search.standing import bound, lacking, standing
+from edgetl.quantization.search.standing import bound, lacking, provable, standing
 from edgetl.quantization.search.trial import Trial
 from edgetl.targets import Budgets
 
@@ -27,9 +27,15 @@ class Rules:
     accept_unproven: bool = False
 
     def admit(self, trial: Trial) -> bool:
-        """Return whether ``trial`` may be chosen as far as its accuracy goes."""
+        """Return whether ``trial`` may be chosen as far as its accuracy goes; what has a setback may not."""
+        if trial.setback is not None:
+            return False
         found = standing(trial, self.budgets)
         return found == "kept" or (self.accept_unproven and found == "unproven" and trial.accuracy is not None)
+
+    def can_admit(self, images: int) -> bool:
+        """Return whether any candidate could be admitted that is judged by so many ``images``."""
+        return self.accept_unproven or provable(images, self.budgets)
 
 
 @dataclass(frozen=True)

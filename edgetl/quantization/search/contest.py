@@ -44,8 +44,10 @@ DOUBT_SHARE = 1 / 20
 LOOK_EVERY, SURELY = 64, 0.999
 # Engines round differently: up to this part of what an image changes in the logits, they are the same logits.
 ROUNDING = 1e-3
-# How many images an emulated processor is asked; each takes it half a second.
-PRETENDED = 24
+# What an emulated processor is asked may take this part of the time; an image takes it so many times as long. Few show
+# whether products saturate: logits are then off by a quarter of their spread and more.
+PRETENDING_SHARE, EMULATED_TIMES = 1 / 20, 100
+MOST_PRETENDED, LEAST_PRETENDED = 24, 4
 
 # The kinds of errors of a worker that is not there, which are nothing about the model.
 UNREACHABLE = ("Died", "Timeout", "Protocol")
@@ -211,13 +213,14 @@ class Contest:
     def _affordable(self, alone: Samples) -> Ground:
         """Return the ground with as many images as a candidate may be judged by in its part of the time.
 
-        Enough to prove something stay in any case, where there are as many: twice what a candidate without any loss
-        takes.
+        Enough to prove something stay, where there are as many: twice what a candidate without any loss takes, or what
+        the baseline alone is through with in half of the time.
         """
         budgets = self.ground.rules.budgets
         least = images_to_prove(0, 0, 1, budgets.top1_drop, confidence=budgets.confidence) or MAX_IMAGES
-        affordable = int(JUDGING_SHARE * self._time_budget_s * 1e9 / max(min(map(min, alone.blocks)), 1))
-        count = min(max(2 * least, affordable), len(self.ground.pixels))
+        in_all = self._time_budget_s * 1e9 / max(min(map(min, alone.blocks)), 1)
+        wanted = max(JUDGING_SHARE * in_all, min(2 * least, in_all / 2), 1)
+        count = min(int(wanted), len(self.ground.pixels))
         return replace(self.ground, pixels=self.ground.pixels[:count], labels=self.ground.labels[:count])
 
     def _samples(self, workers: Mapping[str, Worker], seconds: float, decide: Decide) -> Mapping[str, Samples]:
@@ -279,14 +282,15 @@ class Contest:
         """
         if not self.ground.pretend or trial.candidate.precision == "fp32" or trial.model is None:
             return trial
-        wanted, reference = trial.candidate, self._logits[:PRETENDED]
+        wanted, count = trial.candidate, self._pretended()
+        reference = self._logits[:count]
         try:
             with Worker(self.ground.pretend) as worker:
                 load(worker, trial.model, wanted.provider, wanted.precision, 0, pinned=False)
-                there_db = sqnr_db(worker.logits(self.ground.pixels[:PRETENDED]), reference)
+                there_db = sqnr_db(worker.logits(self.ground.pixels[:count]), reference)
         except WorkerError:
             return trial
-        here_db = sqnr_db(logits[:PRETENDED], reference)
+        here_db = sqnr_db(logits[:count], reference)
         if there_db >= here_db - MARGIN_DB:
             return trial
         reason = (
@@ -294,6 +298,12 @@ class Contest:
             f"by {off(here_db)}: it would be wrong there."
         )
         return replace(trial, setback=Setback("rejected", reason))
+
+    def _pretended(self) -> int:
+        """Return how many images an emulated processor is asked: few of a slow network."""
+        image_s = EMULATED_TIMES * (self.baseline.latency_p50_ns or 0.0) / 1e9
+        affordable = int(PRETENDING_SHARE * self._time_budget_s / max(image_s, 1e-9))
+        return min(max(affordable, LEAST_PRETENDED), MOST_PRETENDED)
 
     def _timed(self, trial: Trial, samples: Mapping[str, Samples]) -> Trial:
         """Return ``trial`` with the latency of its samples."""

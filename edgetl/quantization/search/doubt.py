@@ -38,8 +38,9 @@ def _worth_it(field: Field, spare: int) -> list[Trial]:
     budgets, best = field.rules.budgets, field.best()
     found = []
     for trial in field.trials:
-        undecided = trial.accuracy is not None and standing(trial, budgets) == "unproven"
-        if not undecided or trial.accuracy is None or trial.ratio >= best or field.rules.admit(trial):
+        if trial.setback is not None or trial.accuracy is None or standing(trial, budgets) != "unproven":
+            continue
+        if trial.ratio >= best or field.rules.admit(trial):
             continue
         more = lacking(trial.accuracy, budgets)
         if more is not None and more <= HOPE * spare:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edgetl.quantization.pairs import Group, in_float
 from edgetl.quantization.search.fewest import fewest
 from edgetl.quantization.search.field import Field, variant, with_file
 from edgetl.quantization.search.sensitivity import divergences, ranked
-from edgetl.quantization.search.standing import provable, standing
 from edgetl.quantization.search.trial import Trial
+from edgetl.quantization.setback import Setback
 
 # Only what is this much faster than the best so far is worth it: float parts slow it down.
 WORTH = 0.95
@@ -24,7 +25,7 @@ MOST_FLOAT = 0.6
 def mend(field: Field) -> None:
     """Add, for the fastest candidates that lose too much, the one with the fewest parts in float that keeps enough."""
     # Not those that a hopeless candidate was shown, but all that there are.
-    if not provable(len(field.contest.ground.pixels), field.rules.budgets):
+    if not field.rules.can_admit(len(field.contest.ground.pixels)):
         return
     for trial in _worth_mending(field)[:MOST_MENDED]:
         if field.clock.left <= 0 or trial.ratio > WORTH * field.best():
@@ -37,6 +38,7 @@ def _worth_mending(field: Field) -> list[Trial]:
         trial
         for trial in field.trials
         if trial.recipe is not None
+        and trial.setback is None
         and trial.accuracy is not None
         and trial.ratio < 1
         and field.workshop.can_be_taken_apart(trial.recipe)
@@ -59,15 +61,23 @@ def _mend(field: Field, trial: Trial) -> None:
             return None
         field.progress.step("leave parts in float", len(tried), len(tried) + 1)
         tried[count] = field.add(field.contest.judge(_with_float(field, trial, order[:count])))
-        return standing(tried[count], field.rules.budgets) == "kept"
+        return field.rules.admit(tried[count])
 
     found = fewest(int(MOST_FLOAT * len(order)), holds)
     field.progress.step("leave parts in float", len(tried), len(tried))
     if found is not None:
+        _set_aside(field, [each for count, each in tried.items() if count > found], tried[found])
         # Its accuracy is known: only how fast it is is not, and untimed it could not be chosen. So this is done even
         # where judging took longer than it should.
         for timed in field.contest.race(tried[found].name, [tried[found]], field.race_seconds(0.3)):
             field.add(timed)
+
+
+def _set_aside(field: Field, trials: Sequence[Trial], found: Trial) -> None:
+    """Say of ``trials`` that they have more parts in float than ``found``, which will do."""
+    for trial in trials:
+        reason = f"It was not needed: {found.name} has fewer parts in float, and keeps its accuracy."
+        field.add(replace(trial, setback=Setback("skipped", reason)))
 
 
 def _with_float(field: Field, trial: Trial, worst: Sequence[Group]) -> Trial:

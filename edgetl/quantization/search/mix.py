@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from edgetl.measure.interleave import MIN_RUNS, VISIT_NS
 from edgetl.measure.statistics import Estimate
 from edgetl.quantization.pairs import in_float
 from edgetl.quantization.search import blocks
 from edgetl.quantization.search.blocks import Block, Mix
+from edgetl.quantization.search.contest import MIN_ROUNDS
 from edgetl.quantization.search.field import Field, variant, with_file
 from edgetl.quantization.search.trial import Trial
 
@@ -16,8 +18,8 @@ ENOUGH = 1.25
 # How long the mixes that teach the model are timed, in parts of the time left, and at most.
 TEACHING_SHARE, TEACHING_S, NEEDED_S = 0.5, 20.0, 12.0
 PROPOSED = 2
-# What a worker takes at the least: its rounds, in seconds; bytes without a network, and copies of a network's file.
-LEAST_WORKER_S, WORKER_BYTES, MODEL_COPIES = 0.95, 150 << 20, 3
+# What a worker takes: seconds until it is warm, bytes without a network, and copies of a network's file.
+WARM_S, WORKER_BYTES, MODEL_COPIES = 0.6, 150 << 20, 3
 MEMORY_SHARE, FEWEST_BLOCKS = 0.5, 3
 
 
@@ -79,7 +81,9 @@ def _mix(field: Field, int8: Trial, other: Trial) -> None:
 def _most_blocks(field: Field, other: Trial) -> int:
     """Return how many blocks there is time and memory for; each takes two workers."""
     seconds = min(TEACHING_SHARE * field.clock.left, TEACHING_S)
-    most = min(blocks.MAX_BLOCKS, int(seconds / LEAST_WORKER_S / 2) - 2)
+    visit_ns = max(VISIT_NS, MIN_RUNS * (field.contest.baseline.latency_p50_ns or 0.0))
+    worker_s = WARM_S + 2 * MIN_ROUNDS * visit_ns / 1e9
+    most = min(blocks.MAX_BLOCKS, int(seconds / worker_s / 2) - 2)
     memory = field.contest.machine.get("memory_bytes")
     if isinstance(memory, int) and other.model is not None:
         each = WORKER_BYTES + MODEL_COPIES * other.model.stat().st_size

@@ -12,7 +12,6 @@ import onnx
 from edgetl.graph import metadata
 from edgetl.quantization.make import make
 from edgetl.quantization.search.field import Field, with_file
-from edgetl.quantization.search.standing import provable
 from edgetl.quantization.search.trial import Trial
 from edgetl.quantization.setback import Setback
 
@@ -40,15 +39,15 @@ def retrain(field: Field, model: Path, trainable: Trainable | None) -> None:
     if trainable is None or any(each.accuracy is not None and field.rules.admit(each) for each in int8):
         return
     able = [each for each in int8 if each.ratio < WORTH * field.best() and _onnx(field, each)]
-    images = len(field.contest.ground.pixels)
-    if not able or field.clock.left < NEEDED_S or not provable(images, field.rules.budgets):
+    if not able or field.clock.left < NEEDED_S or not field.rules.can_admit(len(field.contest.ground.pixels)):
         return
     field.progress.remark("No int8 candidate keeps its accuracy: the network is trained for quantization.")
     field.add(_tried(field, model, trainable, min(able, key=lambda trial: trial.ratio)))
 
 
 def _onnx(field: Field, trial: Trial) -> bool:
-    return trial.recipe is not None and field.workshop.can_be_taken_apart(trial.recipe)
+    taken_apart = trial.recipe is not None and field.workshop.can_be_taken_apart(trial.recipe)
+    return taken_apart and trial.setback is None
 
 
 def _tried(field: Field, model: Path, trainable: Trainable, fastest: Trial) -> Trial:

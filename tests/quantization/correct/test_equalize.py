@@ -12,7 +12,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import TensorProto, helper  # noqa: E402
 
 from edgetl import recipes  # noqa: E402
 from edgetl.quantization.correct.equalize import MARGIN, equalize  # noqa: E402
@@ -203,23 +203,6 @@ def test_weights_that_another_layer_shares_stay_for_that_one() -> None:
     _same(model, equalized)
     read = [node.input[1] for node in equalized.graph.node if node.name in ("expand", "last")]
     assert len(set(read)) == 2
-
-
-def test_the_limits_of_a_minimum_are_scaled_along() -> None:
-    model = networks.residual()
-    clip = next(node for node in model.graph.node if node.name == "active_h")
-    limits = np.linspace(0.05, 0.4, networks.WIDE, dtype=np.float32).reshape(1, -1, 1, 1)
-    position = list(model.graph.node).index(clip)
-    clip.output[0] = "unlimited"
-    model.graph.node.insert(position + 1, helper.make_node("Min", ["unlimited", "limits"], ["h"], name="limit"))
-    model.graph.initializer.append(numpy_helper.from_array(limits, "limits"))
-    hard = _rescaled(model, ("last",), ("head",), factors := _factors(networks.WIDE))
-    networks.set_constant(hard, "limits", limits * factors.reshape(1, -1, 1, 1))
-    _same(model, hard)
-    equalized = equalize(hard, _batches)
-    _same(model, equalized)
-    assert _spread(equalized, "h") < 0.2 * _spread(hard, "h")
-    assert networks.constant(equalized, "limits").shape == limits.shape
 
 
 def test_a_step_that_changes_the_logits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,15 @@ def test_what_cannot_run_here_says_why_and_is_never_chosen() -> None:
     assert (choice.status, choice.reason) == ("unavailable", "No GPU.")
 
 
+def test_what_was_fast_and_right_here_and_would_be_wrong_on_the_target_is_not_chosen() -> None:
+    wrong = replace(_trial("openvino", (0.30, 0.31, 0.32)), setback=Setback("rejected", "Wrong there."), finalist=True)
+    right = replace(_trial("cuda", (0.40, 0.41, 0.42)), finalist=True)
+    choices = choose(BASELINE, [wrong, right], RULES)
+    assert (choices["openvino-fp32"].status, choices["openvino-fp32"].reason) == ("rejected", "Wrong there.")
+    assert choices["cuda-fp32"].status == "chosen"
+    assert choose(BASELINE, [wrong], LENIENT)["openvino-fp32"].status == "rejected"
+
+
 def test_what_was_not_timed_is_not_chosen() -> None:
     answers = paired(LABELS, LABELS, LABELS)
     untimed = Trial(TargetCandidate(provider="openvino"), FILE, accuracy=answers)

@@ -142,6 +142,22 @@ def test_a_slow_network_is_judged_on_as_many_images_as_there_is_time_for_and_as_
     assert standing(trial, RULES.budgets) == "kept"
 
 
+def test_a_network_too_slow_for_a_proof_leaves_time_to_the_candidates(tmp_path: Path) -> None:
+    """At 0.1 s an image 120 of them are all of the 12 seconds, and a proof would take 104."""
+    model = _script(tmp_path / "model.json", latency_ns=[100 * MS])
+    with Contest(BASELINE, model, _ground(600), 12.0) as contest:
+        assert len(contest.ground.pixels) == 60
+
+
+@pytest.mark.parametrize(("latency_ms", "images"), [(1, 24), (4, 7), (100, 4)])
+def test_an_emulated_processor_is_asked_fewer_images_of_a_slow_network(
+    tmp_path: Path, latency_ms: int, images: int
+) -> None:
+    model = _script(tmp_path / "model.json", latency_ns=[latency_ms * MS])
+    with Contest(BASELINE, model, _ground(), 60.0) as contest:
+        assert contest._pretended() == images
+
+
 def test_more_images_are_judged_by_from_then_on(tmp_path: Path) -> None:
     model = _script(tmp_path / "model.json", latency_ns=[100 * MS])
     with Contest(BASELINE, model, _ground(600), 60.0) as contest:

@@ -20,7 +20,7 @@ from edgetl.progress import Silent
 from edgetl.quantization.engines import static
 from edgetl.quantization.pairs import quantized_nodes
 from edgetl.quantization.search import mend, mix, retrain
-from edgetl.quantization.search.choose import Rules, is_surely_faster
+from edgetl.quantization.search.choose import Choice, Rules, choose, is_surely_faster
 from edgetl.quantization.search.doubt import settle_doubts
 from edgetl.quantization.search.field import Clock, Field
 from edgetl.quantization.search.final import final
@@ -150,6 +150,10 @@ def first(state: Field) -> Trial:
     return state.add(state.contest.try_out(Trial(INT8, state.workshop.make(RECIPE), RECIPE), 1.0))
 
 
+def choices(state: Field) -> dict[str, Choice]:
+    return choose(state.contest.baseline, state.trials, state.rules)
+
+
 def in_int8(file: onnx.ModelProto | None) -> int:
     return 0 if file is None else sum("conv" in name or "gemm" in name for name in quantized_nodes(file))
 
@@ -204,6 +208,31 @@ def test_what_was_mended_is_timed_also_where_judging_it_took_all_the_time() -> N
     assert "float" in mended.name and mended.ratio == pytest.approx(0.4)
 
 
+def test_of_what_keeps_its_accuracy_with_more_parts_in_float_than_needed_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mend, "MOST_FLOAT", 1.0)
+    state, _ = searched(lambda _, file: (0 if in_int8(file) < 3 else 50, 0.4))
+    first(state)
+    mend.mend(state)
+    statuses = {name: (each.status, each.reason) for name, each in choices(state).items()}
+    assert statuses["cpu-int8-u8s8-minmax-float1"][0] == "chosen"
+    status, reason = statuses["cpu-int8-u8s8-minmax-float3"]
+    assert status == "skipped" and "float1 has fewer parts in float" in reason
+
+
+def test_what_would_be_wrong_on_the_target_is_neither_mended_nor_judged_by_more_images_nor_in_the_final_race() -> None:
+    state, contest = searched(lambda *_: (3, 0.4))
+    contest.spare_images = 500
+    state.add(replace(first(state), setback=Setback("rejected", "It would be wrong there.")))
+    asked = len(contest.judged)
+    settle_doubts(state)
+    mend.mend(state)
+    final(state)
+    assert (len(contest.judged), contest.raced, len(state.trials)) == (asked, [], 1)
+    assert state.best() == 1.0
+
+
 def test_a_mix_that_does_not_load_is_left_out_of_what_teaches() -> None:
     state, contest = searched(islands)
     first(state)
@@ -240,6 +269,15 @@ def test_where_the_images_could_prove_nothing_anyway_nothing_is_mended(monkeypat
     first(state)
     mend.mend(state)
     assert contest.judged == [INT8.name]
+
+
+def test_where_the_unproven_may_win_few_images_suffice_to_mend_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "IMAGES", 60)
+    state, contest = searched(lambda _, file: (0 if in_int8(file) < 3 else 5, 0.4))
+    contest.ground.rules = Rules(RULES.budgets, accept_unproven=True)
+    first(state)
+    mend.mend(state)
+    assert choices(state)["cpu-int8-u8s8-minmax-float1"].status == "chosen"
 
 
 def test_slower_ones_are_judged_when_all_is_over_and_only_while_there_is_time() -> None:
