@@ -28,7 +28,7 @@ from edgetl.device.bundle.signal import sqnr_db
 from edgetl.files import cache_dir
 from edgetl.graph import metadata
 from edgetl.measure.accuracy import paired, predictions
-from edgetl.measure.logits import divergence
+from edgetl.measure.logits import hellinger
 from edgetl.quantization.calibration.images import Calibration
 from edgetl.quantization.engines import static
 from edgetl.quantization.search.sensitivity import logits
@@ -36,7 +36,7 @@ from edgetl.recipes import Recipe
 
 RECIPE = "u8s8-reduced-range"
 HEAD = (
-    "| model (images) | weights | signal to noise, dB | divergence, nats | agreement | lost | won |\n"
+    "| model (images) | weights | signal to noise, dB | Hellinger distance | agreement | lost | won |\n"
     "|---|---|---|---|---|---|---|"
 )
 
@@ -73,7 +73,7 @@ def _print_rows(case: Case, folder: Path) -> None:
                 f"{case.name} ({len(images.labels)})",
                 name,
                 f"{sqnr_db(actual, expected):.1f}",
-                f"{divergence(actual, expected):.5f}",
+                f"{hellinger(actual, expected):.5f}",
                 f"{found.agreement:.1%}",
                 str(found.lost),
                 str(found.won),

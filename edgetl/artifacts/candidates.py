@@ -15,8 +15,8 @@ class Candidate(Value):
     """A model file on a provider in a precision. Latency is of one image, inference alone.
 
     ``speedup`` is the baseline's latency over this one's, with its 95 % interval; ``agreement`` the share of images
-    with the baseline's top-1; ``divergence`` how far the probabilities lie from the baseline's (the mean
-    Kullback-Leibler divergence, in nats); ``float_nodes`` are nodes that were left in float on purpose; ``options`` are
+    with the baseline's top-1; ``distance`` how far the probabilities lie from the baseline's (the mean Hellinger
+    distance, 0 to 1); ``float_nodes`` are nodes that were left in float on purpose; ``options`` are
     the session's.
     """
 
@@ -31,7 +31,7 @@ class Candidate(Value):
     size_bytes: int
     accuracy: float | None = None
     agreement: float | None = None
-    divergence: float | None = None
+    distance: float | None = None
     latency_p50_ms: float | None = None
     speedup: float | None = None
     speedup_ci: Interval | None = None

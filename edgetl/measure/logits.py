@@ -32,14 +32,15 @@ def difference(actual: Logits, expected: Logits) -> tuple[float, float]:
     return float(np.max(np.abs(actual - expected))), tolerance(expected)
 
 
-def divergence(actual: Logits, expected: Logits) -> float:
-    """Return the mean Kullback-Leibler divergence, in nats, of the probabilities of ``actual`` from the expected ones.
+def hellinger(actual: Logits, expected: Logits) -> float:
+    """Return the mean Hellinger distance of the probabilities of ``actual`` from the expected ones, 0 to 1.
 
-    Both are arrays of logits (images, classes). For small errors it is half their variance under the expected
-    probabilities: an error counts where it can change which class wins.
+    Both are arrays of logits (images, classes). For small errors it is their standard deviation under the expected
+    probabilities over the square root of 8: an error counts where it can change which class wins. A mean of divergences
+    would be that of squares, which one or two images decide (Hellinger, *J. reine angew. Math.* 136, 1909).
     """
-    before, after = (log_softmax(each.astype(np.float64), axis=1) for each in (expected, actual))
-    return float(np.mean(np.sum(np.exp(before) * (before - after), axis=1)))
+    before, after = (np.exp(log_softmax(each.astype(np.float64), axis=1) / 2) for each in (expected, actual))
+    return float(np.mean(np.sqrt(np.sum((before - after) ** 2, axis=1) / 2)))
 
 
 def tolerance(expected: Logits) -> float:

@@ -20,7 +20,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgetl.graph import hard_sigmoid, hard_swish, pooled_gemm
 from edgetl.graph.rewrite import Rewrite, rewrite
-from edgetl.measure.logits import difference, divergence
+from edgetl.measure.logits import difference, hellinger
 from edgetl.quantization import absorb, rectified_sum, unpair
 from edgetl.quantization.calibration.observe import calibrate_each, session
 from edgetl.quantization.calibration.ranges import Range
@@ -75,7 +75,7 @@ def _least_error(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx
     # Decoded once for all of them: some megabytes.
     compared = list(_few(images)())
     expected, *found = (_first_logits(each, lambda: iter(compared), _FEW_BATCHES) for each in (model, *made))
-    errors = [divergence(logits, expected) for logits in found]
+    errors = [hellinger(logits, expected) for logits in found]
     return made[int(np.argmin(errors))]
 
 

@@ -78,7 +78,7 @@ def _overlap(trial: Trial, other: Trial) -> bool:
 
 
 def _moved(trial: Trial) -> float:
-    return float("inf") if trial.divergence is None else trial.divergence
+    return float("inf") if trial.distance is None else trial.distance
 
 
 def is_surely_faster(trial: Trial) -> bool:

@@ -21,7 +21,7 @@ from edgetl.errors import MeasureError, WorkerError
 from edgetl.measure.accuracy import MAX_IMAGES, drop_interval, images_to_prove, paired, predictions
 from edgetl.measure.interleave import Decide, Samples, interleave, never
 from edgetl.measure.loading import load
-from edgetl.measure.logits import divergence
+from edgetl.measure.logits import hellinger
 from edgetl.measure.statistics import Estimate, is_look, latency_ratio, quantile, sequential_confidence, widen
 from edgetl.measure.worker import Worker
 from edgetl.quantization.search.choose import MIN_SPEEDUP, Rules
@@ -191,7 +191,7 @@ class Contest:
     def _judge_baseline(self) -> None:
         answers = predictions(self._logits)
         own = paired(self.ground.labels, answers, answers, confidence=self.ground.rules.budgets.confidence)
-        self.baseline = replace(self.baseline, accuracy=own, divergence=0.0)
+        self.baseline = replace(self.baseline, accuracy=own, distance=0.0)
 
     def _needless(self, latency: Estimate, nanoseconds: float | None, best: float) -> bool:
         """Return whether it matters little if a candidate of this latency keeps its accuracy."""
@@ -269,7 +269,7 @@ class Contest:
             counts = (accuracy.lost, accuracy.won, accuracy.images)
             if drop_interval(*counts, confidence=SURELY)[0] > budgets.top1_drop:
                 break
-        trial = replace(trial, accuracy=accuracy, divergence=divergence(logits, self._logits[:seen]))
+        trial = replace(trial, accuracy=accuracy, distance=hellinger(logits, self._logits[:seen]))
         if seen < len(self.ground.pixels):
             return trial
         same = trial.candidate.precision == "fp32" and same_logits(self._logits, logits)

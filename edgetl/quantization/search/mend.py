@@ -9,7 +9,7 @@ from dataclasses import replace
 from edgetl.quantization.pairs import Group, in_float
 from edgetl.quantization.search.fewest import fewest
 from edgetl.quantization.search.field import Field, variant, with_file
-from edgetl.quantization.search.sensitivity import divergences, ranked
+from edgetl.quantization.search.sensitivity import distances, ranked
 from edgetl.quantization.search.trial import Trial
 from edgetl.quantization.setback import Setback
 
@@ -51,7 +51,7 @@ def _mend(field: Field, trial: Trial) -> None:
     assert trial.recipe is not None
     parts = field.workshop.taken_apart(trial.recipe)
     pixels = field.calibration_pixels(IMAGES)
-    errors = divergences(*parts, pixels, field.clock.share(RANKING_SHARE), field.progress)
+    errors = distances(*parts, pixels, field.clock.share(RANKING_SHARE), field.progress)
     order = ranked(errors)
     bisecting_until = field.clock.share(BISECTING_SHARE)
     tried: dict[int, Trial] = {}

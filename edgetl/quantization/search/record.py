@@ -103,7 +103,7 @@ def _row(trial: Trial, choice: Choice, folder: Path) -> Candidate:
         size_bytes=trial.model.stat().st_size if trial.model else 0,
         accuracy=trial.accuracy.candidate if trial.accuracy else None,
         agreement=trial.accuracy.agreement if trial.accuracy else None,
-        divergence=trial.divergence,
+        distance=trial.distance,
         latency_p50_ms=trial.latency_p50_ns / 1e6 if trial.latency_p50_ns else None,
         speedup=1 / latency.value if latency else None,
         speedup_ci=(1 / latency.high, 1 / latency.low) if latency and latency.low > 0 else None,

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgetl.measure.logits import divergence
+from edgetl.measure.logits import hellinger
 from edgetl.progress import Progress
 from edgetl.quantization.calibration.observe import session
 from edgetl.quantization.pairs import Group, groups, in_float, quantized_nodes
@@ -18,10 +18,10 @@ Pixels = NDArray[np.uint8]
 Logits = NDArray[np.float32]
 
 
-def divergences(
+def distances(
     quantized: onnx.ModelProto, model: onnx.ModelProto, pixels: Pixels, until: float, progress: Progress
 ) -> dict[Group, float]:
-    """Return the divergence of the predicted probabilities for each group of nodes, when only that group is quantized.
+    """Return how far the predicted probabilities move for each group of nodes, when only that group is quantized.
 
     ``model`` is the float model of ``quantized``, ``pixels`` uint8 (n, h, w, 3). Errors of different groups nearly add
     up, as independent noise does. What was not reached at the monotonic time ``until`` is left out: the groups in
@@ -36,7 +36,7 @@ def divergences(
             break
         progress.step("find what loses accuracy", index, len(parts))
         others = mine.difference(group)
-        errors[group] = divergence(logits(in_float(quantized, model, others), pixels), expected)
+        errors[group] = hellinger(logits(in_float(quantized, model, others), pixels), expected)
     progress.step("find what loses accuracy", len(parts), len(parts))
     return errors
 

@@ -16,17 +16,17 @@ from edgetl.targets import TargetCandidate
 class Trial:
     """One candidate: its file (None if none could be made) and how far it came.
 
-    ``recipe`` is what the file was made by (None: it is the fp32 file). ``divergence`` is how far its probabilities lie
-    from the baseline's on the images of ``accuracy``, in nats. ``latency`` is its ratio to the baseline's, widened by
-    the noise floor; ``latency_p50_ns`` the median run. ``same_logits`` says that its logits are the baseline's up to
-    rounding. A ``finalist`` was timed beside the other fast ones.
+    ``recipe`` is what the file was made by (None: it is the fp32 file). ``distance`` is how far its probabilities lie
+    from the baseline's on the images of ``accuracy``, see `hellinger`. ``latency`` is its ratio to the baseline's,
+    widened by the noise floor; ``latency_p50_ns`` the median run. ``same_logits`` says that its logits are the
+    baseline's up to rounding. A ``finalist`` was timed beside the other fast ones.
     """
 
     candidate: TargetCandidate
     model: Path | None = None
     recipe: Recipe | None = None
     accuracy: PairedAccuracy | None = None
-    divergence: float | None = None
+    distance: float | None = None
     same_logits: bool = False
     latency: Estimate | None = None
     latency_p50_ns: float | None = None

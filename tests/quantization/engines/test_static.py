@@ -17,7 +17,7 @@ ort = pytest.importorskip("onnxruntime")
 from edgetl import recipes  # noqa: E402
 from edgetl.device.values import Preprocess  # noqa: E402
 from edgetl.graph.from_torch import export_module  # noqa: E402
-from edgetl.measure.logits import divergence  # noqa: E402
+from edgetl.measure.logits import hellinger  # noqa: E402
 from edgetl.quantization.calibration import observe as calibration  # noqa: E402
 from edgetl.quantization.calibration.observe import session  # noqa: E402
 from edgetl.quantization.engines import float16, static  # noqa: E402
@@ -231,7 +231,7 @@ def test_of_several_ways_to_range_the_one_that_moves_probabilities_least_is_take
 
     def moved(method: str) -> float:
         made = static.quantize(model, recipe.model_copy(update={"method": method}), _images)
-        return divergence(_logits(made, 24), _logits(model, 24))
+        return hellinger(_logits(made, 24), _logits(model, 24))
 
     errors = [moved(method) for method in ("mean-square", "minmax", "percentile")]
     assert moved("least-error") == pytest.approx(min(errors), rel=1e-6)

@@ -20,7 +20,7 @@ BASELINE = Trial(TargetCandidate(provider="cpu"), FILE, accuracy=paired(LABELS, 
 
 
 def _trial(
-    provider: str, ratio: tuple[float, float, float], lost: int = 0, images: int = 1000, divergence: float = 0.0
+    provider: str, ratio: tuple[float, float, float], lost: int = 0, images: int = 1000, distance: float = 0.0
 ) -> Trial:
     low, value, high = ratio
     answers = [1] * lost + [0] * (images - lost)
@@ -30,7 +30,7 @@ def _trial(
         TargetCandidate(provider=provider),
         FILE,
         accuracy=accuracy,
-        divergence=divergence,
+        distance=distance,
         latency=latency,
         latency_p50_ns=1e6,
     )
@@ -92,8 +92,8 @@ def test_the_same_logits_need_no_image_to_prove_them() -> None:
 
 def test_of_two_that_are_as_fast_the_one_that_predicts_more_like_fp32_is_chosen() -> None:
     # The faster one lost no image, as it happens; its probabilities lie further from fp32's all the same.
-    faster = _trial("openvino", (0.40, 0.405, 0.41), divergence=0.02)
-    better = _trial("cuda", (0.405, 0.41, 0.415), lost=1, divergence=0.01)
+    faster = _trial("openvino", (0.40, 0.405, 0.41), distance=0.02)
+    better = _trial("cuda", (0.405, 0.41, 0.415), lost=1, distance=0.01)
     choices = choose(BASELINE, [faster, better], RULES)
     assert choices["cuda-fp32"].status == "chosen"
     # Neither sentence claims what the figures beside it contradict.
@@ -106,7 +106,7 @@ def test_of_two_that_are_as_fast_the_one_that_predicts_more_like_fp32_is_chosen(
 
 def test_of_two_that_are_as_fast_the_proven_one_is_chosen_before_the_nearer_one() -> None:
     unproven = _trial("openvino", (0.40, 0.405, 0.41), images=50)
-    proven = _trial("cuda", (0.405, 0.41, 0.415), divergence=0.02)
+    proven = _trial("cuda", (0.405, 0.41, 0.415), distance=0.02)
     assert choose(BASELINE, [unproven, proven], LENIENT)["cuda-fp32"].status == "chosen"
 
 

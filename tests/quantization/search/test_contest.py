@@ -53,7 +53,7 @@ def test_latency_and_accuracy_are_the_scripted_ones(tmp_path: Path) -> None:
     assert trial.latency_p50_ns == 5 * MS
     assert contest.baseline.latency_p50_ns == 10 * MS
     assert (trial.accuracy.candidate, trial.accuracy.agreement, trial.accuracy.images) == (1.0, 1.0, 60)
-    assert trial.divergence == 0.0
+    assert trial.distance == 0.0
 
 
 def test_a_setting_reaches_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_what_seems_slower_is_judged_only_where_judging_is_cheap(
 def test_a_candidate_that_loses_accuracy_is_timed_since_it_may_be_mended(tmp_path: Path) -> None:
     _, trial = _tried(tmp_path, flips=0.5)
     assert trial.accuracy is not None and trial.accuracy.drop > 0.2
-    assert trial.divergence is not None and trial.divergence > 0
+    assert trial.distance is not None and trial.distance > 0
     assert trial.latency is not None and trial.latency.value == pytest.approx(0.5)
 
 
