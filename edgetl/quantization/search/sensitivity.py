@@ -23,8 +23,8 @@ def distances(
 ) -> dict[Group, float]:
     """Return how far the predicted probabilities move for each group of nodes, when only that group is quantized.
 
-    ``model`` is the float model of ``quantized``, ``pixels`` uint8 (n, h, w, 3). Errors of different groups nearly add
-    up, as independent noise does. What was not reached at the monotonic time ``until`` is left out: the groups in
+    ``model`` is the float model of ``quantized``, ``pixels`` uint8 (n, h, w, 3). The squares of what groups do nearly
+    add up, as independent noise does. What was not reached at the monotonic time ``until`` is left out: the groups in
     between, since the first of every so many are looked at before them.
     """
     mine = set(quantized_nodes(quantized))
