@@ -16,8 +16,7 @@ class Candidate(Value):
 
     ``speedup`` is the baseline's latency over this one's, with its 95 % interval; ``agreement`` the share of images
     with the baseline's top-1; ``distance`` how far the probabilities lie from the baseline's (the mean Hellinger
-    distance, 0 to 1); ``float_nodes`` are nodes that were left in float on purpose; ``options`` are
-    the session's.
+    distance, 0 to 1); ``float_nodes`` are nodes that were left in float on purpose; ``options`` are the session's.
     """
 
     name: str

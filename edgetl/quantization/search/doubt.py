@@ -37,8 +37,8 @@ def _worth_it(field: Field, spare: int) -> list[Trial]:
     """Return the fastest of those that may be chosen as far as is seen, and that so many images could prove."""
     budgets, best = field.rules.budgets, field.best()
     found = []
-    for trial in field.trials:
-        if trial.setback is not None or trial.accuracy is None or standing(trial, budgets) != "unproven":
+    for trial in field.able:
+        if trial.accuracy is None or standing(trial, budgets) != "unproven":
             continue
         if trial.ratio >= best or field.rules.admit(trial):
             continue

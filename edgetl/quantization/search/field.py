@@ -53,6 +53,11 @@ class Field:
         """What a candidate must keep to."""
         return self.contest.ground.rules
 
+    @property
+    def able(self) -> list[Trial]:
+        """The trials without a setback: only these may still come to be chosen, whatever is done with them."""
+        return [trial for trial in self.trials if trial.setback is None]
+
     def add(self, trial: Trial) -> Trial:
         """Return ``trial``, which takes the place of an earlier one of its name."""
         known = [each.name for each in self.trials]

@@ -36,9 +36,8 @@ def mend(field: Field) -> None:
 def _worth_mending(field: Field) -> list[Trial]:
     fast = [
         trial
-        for trial in field.trials
+        for trial in field.able
         if trial.recipe is not None
-        and trial.setback is None
         and trial.accuracy is not None
         and trial.ratio < 1
         and field.workshop.can_be_taken_apart(trial.recipe)

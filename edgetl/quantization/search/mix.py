@@ -45,8 +45,7 @@ def _fastest(field: Field, provider: str, *, quantized: bool) -> Trial | None:
     """
     # By definition as fast as itself.
     baseline = replace(field.contest.baseline, latency=Estimate(1.0, 1.0, 1.0, 1.0))
-    there = (each for each in (baseline, *field.trials) if each.candidate.provider == provider)
-    rivals = [each for each in there if each.setback is None]
+    rivals = [each for each in (baseline, *field.able) if each.candidate.provider == provider]
     if quantized:
         able = [each for each in rivals if each.recipe is not None and field.workshop.can_be_taken_apart(each.recipe)]
     else:

@@ -35,7 +35,7 @@ def retrain(field: Field, model: Path, trainable: Trainable | None) -> None:
 
     ``model`` is the fp32 file. Nothing is added without the images that the network was trained on.
     """
-    int8 = [each for each in field.trials if each.recipe is not None and each.recipe.precision == "int8"]
+    int8 = [each for each in field.able if each.recipe is not None and each.recipe.precision == "int8"]
     if trainable is None or any(each.accuracy is not None and field.rules.admit(each) for each in int8):
         return
     able = [each for each in int8 if each.ratio < WORTH * field.best() and _onnx(field, each)]
@@ -46,8 +46,7 @@ def retrain(field: Field, model: Path, trainable: Trainable | None) -> None:
 
 
 def _onnx(field: Field, trial: Trial) -> bool:
-    taken_apart = trial.recipe is not None and field.workshop.can_be_taken_apart(trial.recipe)
-    return taken_apart and trial.setback is None
+    return trial.recipe is not None and field.workshop.can_be_taken_apart(trial.recipe)
 
 
 def _tried(field: Field, model: Path, trainable: Trainable, fastest: Trial) -> Trial:

@@ -26,6 +26,7 @@ from edgetl.quantization.search.field import Clock, Field
 from edgetl.quantization.search.final import final
 from edgetl.quantization.search.listed import try_listed
 from edgetl.quantization.search.rest import judge_rest
+from edgetl.quantization.search.standing import standing
 from edgetl.quantization.search.trial import Trial
 from edgetl.quantization.search.tune import tune
 from edgetl.quantization.setback import Setback
@@ -221,10 +222,14 @@ def test_of_what_keeps_its_accuracy_with_more_parts_in_float_than_needed_that_is
     assert status == "skipped" and "float1 has fewer parts in float" in reason
 
 
-def test_what_would_be_wrong_on_the_target_is_neither_mended_nor_judged_by_more_images_nor_in_the_final_race() -> None:
-    state, contest = searched(lambda *_: (3, 0.4))
+@pytest.mark.parametrize(("lost", "found"), [(3, "kept"), (5, "unproven")])
+def test_what_would_be_wrong_on_the_target_is_neither_mended_nor_judged_by_more_images_nor_in_the_final_race(
+    lost: int, found: str
+) -> None:
+    state, contest = searched(lambda *_: (lost, 0.4))
     contest.spare_images = 500
     state.add(replace(first(state), setback=Setback("rejected", "It would be wrong there.")))
+    assert standing(state.trials[0], RULES.budgets) == found
     asked = len(contest.judged)
     settle_doubts(state)
     mend.mend(state)
@@ -249,6 +254,14 @@ def test_a_small_board_is_not_filled_with_workers(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Path, "stat", lambda *_: type("Stat", (), {"st_size": 10_000_000})())
     state, contest = searched(lambda *_: (0, 1.0))
     contest.machine["memory_bytes"] = 1 << 30
+    first(state)
+    mix.mix(state)
+    assert contest.raced == []
+
+
+def test_a_slow_network_is_not_mixed_for_minutes() -> None:
+    state, contest = searched(lambda *_: (0, 1.0))
+    contest.baseline = replace(contest.baseline, latency_p50_ns=5e8)
     first(state)
     mix.mix(state)
     assert contest.raced == []
