@@ -60,7 +60,7 @@ RECIPES = {
     "resnet18": Recipe(80, 1000, 1e-3),
     "mobilenet_v3_large": Recipe(80, 450, 2e-3),
     "googlenet": Recipe(80, 350, 1e-3),
-    "resnet50": Recipe(64, 700, 1e-3),
+    "resnet50": Recipe(80, 1000, 1e-3),
     "inception_v3": Recipe(128, 1000, 1e-3, native=True),
     "vgg16": Recipe(64, 240, 5e-4, twin="vgg16_bn"),
 }
