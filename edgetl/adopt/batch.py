@@ -78,6 +78,8 @@ def _mend(model: onnx.ModelProto, index: int, shapes: Mapping[str, list[int]], b
     node = model.graph.node[index]
     if node.op_type == "Reshape":
         return _mend_reshape(model, index, shapes, batch)
+    if node.op_type == "Gather":
+        return _mend_gather(model, index)
     if node.op_type == "Concat" and next(each.i for each in node.attribute if each.name == "axis") != 0:
         return _mend_concat(model, index, shapes, batch)
     return False
@@ -128,6 +130,30 @@ def _place(target: list[int], source: list[int], batch: int) -> int:
     if target[-1] in together and len(target) > 1:
         changed = [at for at in changed if at != len(target) - 1]
     return changed[0] if changed else 0
+
+
+def _mend_gather(model: onnx.ModelProto, index: int) -> bool:
+    """Turn a Gather that takes all values in their order into a Reshape, which can then be freed.
+
+    torch's exporter writes the views of a channels-last network so: flattened, and gathered by an arange of the shape.
+    """
+    node = model.graph.node[index]
+    constant = next((each for each in model.graph.initializer if each.name == node.input[1]), None)
+    flat = next((each for each in model.graph.node if node.input[0] in each.output), None)
+    if constant is None or flat is None or flat.op_type != "Reshape" or any(each.i for each in node.attribute):
+        return False
+    target = next((each for each in model.graph.initializer if each.name == flat.input[1]), None)
+    places = numpy_helper.to_array(constant)
+    if target is None or [*numpy_helper.to_array(target)] != [-1] or not _in_order(places):
+        return False
+    shape = _constant(model, f"{node.output[0]}_shape_{index}", np.array(places.shape, np.int64))
+    view = onnx.helper.make_node("Reshape", [flat.input[0], shape], [node.output[0]], name=node.name)
+    model.graph.node[index].CopyFrom(view)
+    return True
+
+
+def _in_order(places: NDArray[Any]) -> bool:
+    return bool(np.array_equal(places.ravel(), np.arange(places.size)))
 
 
 def _mend_concat(model: onnx.ModelProto, index: int, shapes: Mapping[str, list[int]], batch: int) -> bool:

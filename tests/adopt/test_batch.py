@@ -58,3 +58,57 @@ def test_a_class_token_is_repeated() -> None:
     expected = pixels.reshape(5, 3, 4).sum(1) + token[0]
     np.testing.assert_allclose(Reference(model, None, "it").logits(pixels, "scores"), expected, rtol=1e-5, atol=1e-5)
     onnx.checker.check_model(model)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_view_written_as_a_gather_takes_any_batch(batch: int) -> None:
+    """torch writes the pool of a channels-last network so."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    from edgetl.adopt.engine import Reference
+
+    constants = {
+        "flat": np.array([-1]),
+        "order": np.arange(batch * 12).reshape(batch, 3, 4),
+        "axes": np.array([2]),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("Reshape", ["input", "flat"], ["values"]),
+            helper.make_node("Gather", ["values", "order"], ["rows"], axis=0),
+            helper.make_node("ReduceSum", ["rows", "axes"], ["scores"], keepdims=0),
+        ],
+        "view",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3, 2, 2])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 3])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    batches.free(model, batch)
+    pixels = np.random.default_rng(0).standard_normal((5, 3, 2, 2)).astype(np.float32)
+    found = Reference(model, None, "it").logits(pixels, "scores")
+    np.testing.assert_allclose(found, pixels.sum((2, 3)), rtol=1e-5, atol=1e-5)
+
+
+def test_a_gather_in_another_order_stays() -> None:
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = {"flat": np.array([-1]), "order": np.arange(12)[::-1].reshape(1, 3, 4).copy()}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Reshape", ["input", "flat"], ["values"]),
+            helper.make_node("Gather", ["values", "order"], ["rows"], axis=0),
+        ],
+        "view",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3, 2, 2])],
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["batch", 3, 4])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    kept = onnx.ModelProto()
+    kept.CopyFrom(model)
+    batches.free(model, 1)
+    assert model == kept
