@@ -16,7 +16,16 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from edgetl.device.values import Preprocess  # noqa: E402
 from edgetl.errors import ExportError  # noqa: E402
-from edgetl.graph import global_pool, input_scale, metadata, norm_gemm  # noqa: E402
+from edgetl.graph import (  # noqa: E402
+    global_pool,
+    head_conv,
+    input_scale,
+    metadata,
+    norm_gemm,
+    plain_gemm,
+    sums,
+    whole_hard_swish,
+)
 from edgetl.graph.clean import clean  # noqa: E402
 from edgetl.graph.image_input import take_images  # noqa: E402
 from edgetl.graph.rewrite import Rewrite, rewrite  # noqa: E402
@@ -87,6 +96,41 @@ def _normed(trans: int = 1, alpha: float = 1.0, extra_reader: bool = False) -> A
     return _model(nodes, {name: array.astype(np.float32) for name, array in constants.items()})
 
 
+def _gemm(bias: tuple[int, ...], **attributes: Any) -> Any:
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("Gemm", ["f", "weight", "bias"], ["y"], **attributes),
+    ]
+    shapes = {"weight": (5, 3) if attributes.get("transB") else (3, 5), "bias": bias}
+    return _model(nodes, {name: RANDOM.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()})
+
+
+def _swished(alpha: float = 1 / 6, opset: int = 20, extra_reader: bool = False) -> Any:
+    nodes = [
+        helper.make_node("HardSigmoid", ["x"], ["gate"], alpha=alpha),
+        helper.make_node("Mul", ["gate", "x"], ["s" if extra_reader else "y"]),
+    ]
+    if extra_reader:
+        nodes += [helper.make_node("Add", ["s", "gate"], ["y"])]
+    return _model(nodes, {}, opset=opset)
+
+
+def _summed(inputs: int = 3) -> Any:
+    nodes = [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Sum", ["x", "r", "x"][:inputs], ["y"])]
+    return _model(nodes, {})
+
+
+def _ends_in_conv(kernel: int = 1, pooled: bool = True) -> Any:
+    nodes = [
+        helper.make_node("GlobalAveragePool" if pooled else "Relu", ["x"], ["p"]),
+        helper.make_node("Conv", ["p", "kernel", "bias"], ["c"], pads=[kernel // 2] * 4),
+        helper.make_node("Flatten", ["c"], ["y"]),
+    ]
+    shapes = {"kernel": (5, 3, kernel, kernel), "bias": (5,)}
+    return _model(nodes, {name: RANDOM.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()})
+
+
 def _run(model: Any, inputs: Any) -> Any:
     session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: inputs})[0]
@@ -104,6 +148,9 @@ PATTERNS: list[tuple[Rewrite, Any, str]] = [
     (input_scale, _scaled, "Mul"),
     (norm_gemm, _normed, "BatchNormalization"),
     (norm_gemm, lambda: _normed(trans=0), "BatchNormalization"),
+    (sums, _summed, "Sum"),
+    (whole_hard_swish, _swished, "HardSigmoid"),
+    (head_conv, _ends_in_conv, "Conv"),
 ]
 ELSEWHERE: list[tuple[Rewrite, Any]] = [
     (global_pool, lambda: _mean([1])),
@@ -115,6 +162,13 @@ ELSEWHERE: list[tuple[Rewrite, Any]] = [
     (input_scale, lambda: _mean([2, 3])),
     (norm_gemm, lambda: _normed(alpha=0.5)),
     (norm_gemm, lambda: _normed(extra_reader=True)),
+    (sums, lambda: _summed(1)),
+    (plain_gemm, lambda: _gemm((5,), transB=1)),
+    (whole_hard_swish, lambda: _swished(alpha=0.2)),
+    (whole_hard_swish, lambda: _swished(opset=13)),
+    (whole_hard_swish, lambda: _swished(extra_reader=True)),
+    (head_conv, lambda: _ends_in_conv(kernel=3)),
+    (head_conv, lambda: _ends_in_conv(pooled=False)),
 ]
 
 
@@ -125,6 +179,22 @@ def test_a_rewrite_removes_its_pattern_and_keeps_the_logits(each: Rewrite, build
     before = _run(model, inputs)
     assert rewrite(model, [each])[each.NAME] == 1
     assert gone not in _operators(model)
+    np.testing.assert_allclose(_run(model, inputs), before, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [(5,), (1, 5), (1,), ()])
+@pytest.mark.parametrize("factors", [{}, {"alpha": 0.5}, {"beta": 2.0}, {"alpha": 3.0, "beta": 0.0}])
+@pytest.mark.parametrize("across", [0, 1])
+def test_a_gemm_has_no_factors_and_a_bias_for_each_output(
+    bias: tuple[int, ...], factors: dict[str, float], across: int
+) -> None:
+    model = _gemm(bias, transB=across, **factors)
+    inputs = RANDOM.standard_normal((3, 3, 8, 8)).astype(np.float32)
+    before = _run(model, inputs)
+    assert rewrite(model, [plain_gemm])["plain-gemm"] == (bias != (5,) or bool(factors))
+    gemm = next(node for node in model.graph if node.op_type == "Gemm")
+    assert {"alpha", "beta"}.isdisjoint(gemm.attributes)
+    assert gemm.inputs[2].const_value.numpy().shape == (5,)
     np.testing.assert_allclose(_run(model, inputs), before, rtol=1e-5, atol=1e-5)
 
 

@@ -18,7 +18,7 @@ from edgetl import recipes  # noqa: E402
 from edgetl.graph import hard_sigmoid, hard_swish  # noqa: E402
 from edgetl.quantization import absorb  # noqa: E402
 from edgetl.quantization.calibration.observe import calibrate  # noqa: E402
-from edgetl.quantization.engines import static  # noqa: E402
+from edgetl.quantization.engines import insert, static  # noqa: E402
 from tests.tiny_graph import batches, graph_of, logits, operators, rewritten  # noqa: E402
 
 pytestmark = pytest.mark.engine
@@ -152,7 +152,7 @@ def test_a_scale_to_other_integers_is_not_absorbed() -> None:
     model = static.prepare(_swished(), recipes.load("u8s8-minmax"), batches)
     ranges = calibrate(model, batches(), recipes.load("u8s8-minmax"))
     wider = ranges | {"swish_gate": type(ranges["swish_gate"])(0.0, 1.1)}
-    assert operators(static.insert_pairs(model, recipes.load("u8s8-minmax"), wider))["Mul"] == 2
+    assert operators(insert.insert_pairs(model, recipes.load("u8s8-minmax"), wider))["Mul"] == 2
 
 
 def test_models_for_other_readers_keep_their_operators() -> None:

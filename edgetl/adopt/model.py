@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import onnx
+import onnx.inliner
 import onnx_ir as ir
 from onnx import version_converter
 from onnx_ir.passes import common as passes
@@ -28,27 +31,48 @@ def canonical(source: Source, original: Reference, output: Output, preprocess: P
     the caller's.
     """
     what, side = str(source.path), preprocess.crop
-    model = weights(source)
-    _constants_are_no_inputs(model)
-    batches.keep_output(model, output, source.batch or BATCH)
-    batches.set_input(model, source.input, source.batch or BATCH, side)
-    model = _converted(model, source)
-    model = _for_any_batch(model, source, output, side) if source.batch else tidied(model, what)
-    batches.verify(model, original, output, side, what)
+    given = weights(source)
+    _constants_are_no_inputs(given)
+    model = _without_shapes(given, source, original, output, side)
+    if model is None:
+        model = _tidied(given, source, output, side)
+        batches.verify(model, original, output, side, what)
     _require_standard(model, what)
     return _with_images(model, preprocess)
 
 
-def _for_any_batch(model: onnx.ModelProto, source: Source, output: Output, side: int) -> onnx.ModelProto:
-    """Return ``model`` tidied and, as far as it can be, with its batch free."""
-    assert source.batch is not None
+def _without_shapes(
+    given: onnx.ModelProto, source: Source, original: Reference, output: Output, side: int
+) -> onnx.ModelProto | None:
+    """Return the model of any batch without the operators that reckon with the batch's size, None where it has none.
+
+    Of one image all of them are constants, which fold away; then the batch is freed again. Engines would run them for
+    each image, and a quantizer would give them pairs. None, too, where that gives other logits.
+    """
+    if source.batch or not any(node.op_type == "Shape" for node in given.graph.node):
+        return None
+    copy = onnx.ModelProto()
+    copy.CopyFrom(given)
+    try:
+        model = _tidied(copy, replace(source, batch=1), output, side)
+        batches.verify(model, original, output, side, str(source.path))
+    except UsageError:
+        return None
+    return model
+
+
+def _tidied(model: onnx.ModelProto, source: Source, output: Output, side: int) -> onnx.ModelProto:
+    """Return ``model`` tidied and, as far as it can be, with its batch free; the one given is changed."""
     what = str(source.path)
-    fixed = tidied(model, what)
-    batches.set_input(fixed, source.input, source.batch, side)
-    batches.free(fixed, source.batch)
-    batches.set_input(fixed, source.input, BATCH, side)
-    batches.keep_output(fixed, output, BATCH)
-    return fixed
+    batches.keep_output(model, output, source.batch or BATCH)
+    batches.set_input(model, source.input, source.batch or BATCH, side)
+    model = tidied(_converted(model, source), what)
+    if source.batch:
+        batches.set_input(model, source.input, source.batch, side)
+        batches.free(model, source.batch)
+        batches.set_input(model, source.input, BATCH, side)
+        batches.keep_output(model, output, BATCH)
+    return model
 
 
 def _constants_are_no_inputs(model: onnx.ModelProto) -> None:
@@ -64,6 +88,8 @@ def _converted(model: onnx.ModelProto, source: Source) -> onnx.ModelProto:
     """Return ``model`` in an opset that quantizers know; raises UsageError where it cannot be converted."""
     if source.opset >= OPSETS[0]:
         return model
+    # The converter forgets them.
+    model = onnx.inliner.inline_local_functions(model) if model.functions else model
     reason = ""
     for opset in OPSETS:
         if source.opset >= opset:

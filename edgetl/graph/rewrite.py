@@ -8,7 +8,7 @@ from typing import Protocol
 import onnx_ir as ir
 
 from edgetl.errors import ExportError
-from edgetl.graph import global_pool, input_scale, norm_gemm
+from edgetl.graph import global_pool, head_conv, input_scale, norm_gemm, plain_gemm, sums, whole_hard_swish
 
 
 class Rewrite(Protocol):
@@ -27,7 +27,15 @@ class Rewrite(Protocol):
 
 
 # In the order of application. A new rewrite is one file beside these and one line here.
-REWRITES: tuple[Rewrite, ...] = (global_pool, input_scale, norm_gemm)
+REWRITES: tuple[Rewrite, ...] = (
+    global_pool,
+    sums,
+    plain_gemm,
+    whole_hard_swish,
+    input_scale,
+    norm_gemm,
+    head_conv,
+)
 
 
 # A rewrite may make room for itself again, as when one scale follows another; more than this is a rewrite that fails.

@@ -15,6 +15,8 @@ COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 # What ONNX Runtime can compute from integers to floats; a convolution without a pair behind it runs in float.
 _FLOAT_SUMS = ("Gemm", "MatMul")
+# What may write floats though it reads integers, at no cost.
+_FLOAT_RESULTS = (*_FLOAT_SUMS, "GlobalAveragePool")
 
 Group = tuple[str, ...]
 
@@ -79,18 +81,34 @@ def in_float(quantized: onnx.ModelProto, model: onnx.ModelProto, names: Collecti
     return result
 
 
-def with_float_outputs(quantized: onnx.ModelProto) -> onnx.ModelProto:
-    """Return ``quantized`` without the pair behind its logits where integer products can give float sums as they are.
+def with_float_outputs(quantized: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return ``quantized``, made of the float ``model``, without the pairs behind its last products and poolings.
 
-    256 steps from the smallest to the largest logit would make classes equal that an image is surest of.
+    256 steps from the smallest to the largest logit would make classes equal that an image is surest of, all the more
+    behind a Softmax. Integer products give float sums as they are, and a pool's means are finer than what it averages.
     """
-    result = onnx.ModelProto()
-    result.CopyFrom(quantized)
+    result = in_float(quantized, model, _tail(model))
     makers = {name: node for node in result.graph.node for name in node.output}
     products = {node.name for node in result.graph.node if node.op_type in _FLOAT_SUMS}
     _open_outputs(result.graph, makers, _Constants(result.graph), products)
     _remove_unread(result.graph)
     return result
+
+
+def _tail(model: onnx.ModelProto) -> set[str]:
+    """Return the names of the nodes behind which nothing computes, but for those that engines fuse with what does."""
+    made = {name: node for node in model.graph.node for name in node.output}
+    body: set[str] = set()
+    for node in reversed(model.graph.node):
+        if node.op_type in COMPUTE or body.intersection(node.output):
+            body.update((*node.input, *read_inside(node)))
+    found: set[str] = set()
+    for node in model.graph.node:
+        makers = [made[name] for name in node.input if name in made]
+        behind = not body.intersection(node.output) and node.op_type not in COMPUTE
+        if behind and makers and all(each.name in found or each.op_type in _FLOAT_RESULTS for each in makers):
+            found.add(node.name)
+    return found
 
 
 def _open_outputs(
@@ -145,7 +163,7 @@ def _remove_unread(graph: onnx.GraphProto) -> None:
     kept = []
     for node in reversed(graph.node):
         if alive.intersection(node.output):
-            alive.update(_read_by(node))
+            alive.update((*node.input, *read_inside(node)))
             kept.append(node)
     if len(kept) < len(graph.node):
         nodes = list(reversed(kept))
@@ -157,8 +175,9 @@ def _remove_unread(graph: onnx.GraphProto) -> None:
         graph.initializer.extend(initializers)
 
 
-def _read_by(node: onnx.NodeProto) -> Iterator[str]:
-    yield from node.input
+def read_inside(node: onnx.NodeProto) -> Iterator[str]:
+    """Yield what the branches of an If, or the body of a Loop, read."""
     for attribute in node.attribute:
         for inner in attribute.g.node:
-            yield from _read_by(inner)
+            yield from inner.input
+            yield from read_inside(inner)

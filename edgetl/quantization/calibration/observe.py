@@ -54,7 +54,7 @@ def calibrate_each(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]],
         values = dict(zip(outputs, running.run(outputs, {image: batch}), strict=True))
         for name in names:
             found = [values[output] for output in _outputs(name, extremes_only=extremes_only)]
-            observers[name].observe(np.stack(found) if extremes_only else found[0])
+            observers[name].observe(_finite(np.stack(found) if extremes_only else np.atleast_1d(found[0])))
     by_method = {name: _by_method(observer, recipe.method) for name, observer in observers.items()}
     methods = max((list(each) for each in by_method.values()), key=len, default=[recipe.method])
     return {
@@ -66,6 +66,11 @@ def calibrate_each(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]],
         )
         for method in methods
     }
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``values``, those that are infinite as 0: what pads a MaxPool, or masks, has no place in a range."""
+    return values if np.isfinite(values.sum()) else np.where(np.isfinite(values), values, np.float32(0))
 
 
 def _by_method(observer: Observer, method: str) -> Mapping[str, Range]:
@@ -109,8 +114,9 @@ def _float_activations(graph: onnx.GraphProto) -> list[str]:
 
 
 def _fused(graph: onnx.GraphProto, readers: Mapping[str, int]) -> dict[str, str]:
-    """Return input to output of each activation function that is the only reader of its input."""
-    functions = [node for node in graph.node if node.op_type in _FUSED_ACTIVATIONS]
+    """Return input to output of each activation function of floats that is the only reader of its input."""
+    floats = set(_float_activations(graph))
+    functions = [node for node in graph.node if node.op_type in _FUSED_ACTIVATIONS and node.output[0] in floats]
     return {node.input[0]: node.output[0] for node in functions if readers.get(node.input[0]) == 1}
 
 

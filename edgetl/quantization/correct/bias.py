@@ -112,13 +112,14 @@ def _mean_errors(
     """Return the mean error of each channel of each layer, in units of its output, over images and positions."""
     running = session(_measuring(quantized, model, layers))
     image, names = model.graph.input[0].name, [layer.error for layer in layers]
-    sums = [np.float64(0) for _ in layers]
-    count = 0
+    sums, counts = [np.float64(0) for _ in layers], [0 for _ in layers]
     for batch in images():
-        count += len(batch)
         for index, errors in enumerate(running.run(names, {image: batch})):
-            sums[index] = sums[index] + errors.reshape(len(batch), -1).sum(axis=0, dtype=np.float64)
-    return [np.asarray(each) / count for each in sums]
+            # A layer may see several rows of an image, such as its tokens.
+            rows = errors.reshape(len(errors), -1)
+            sums[index] = sums[index] + rows.sum(axis=0, dtype=np.float64)
+            counts[index] += len(rows)
+    return [np.asarray(each) / count for each, count in zip(sums, counts, strict=True)]
 
 
 def _measuring(quantized: onnx.ModelProto, model: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.ModelProto:

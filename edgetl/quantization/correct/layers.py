@@ -12,6 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from edgetl.quantization.pairs import read_inside
+
 Channels = NDArray[np.float64]
 
 
@@ -87,6 +89,9 @@ class Graph:
         for node in copy.graph.node:
             for name in node.input:
                 readers[name].append(node)
+            for name in read_inside(node):
+                # Somebody who cannot be told to read it otherwise, as outside of the graph.
+                readers[name].append(None)
         for value in copy.graph.output:
             readers[value.name].append(None)
         inputs = {value.name for value in copy.graph.input}

@@ -11,8 +11,8 @@ import onnx
 
 from edgetl.quantization.correct.layers import Graph, attribute
 
-_KEEP_SCALE = ("Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "Identity")
-_RESHAPE = ("Flatten", "Reshape")
+_KEEP_SCALE = ("Relu", "LeakyRelu", "PRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "Identity")
+_RESHAPE = ("Flatten", "Reshape", "Squeeze")
 
 # Activations by name, each with the place of its first channel among the channels that are tied.
 _Tie = Mapping[str, int]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import TopologicalSortPass
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from edgetl.quantization.engines.base import Images
@@ -20,4 +22,8 @@ def convert(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.Mode
         op_block_list=list(recipe.exclude_operators),
         node_block_list=list(recipe.exclude_nodes),
     )
-    return half
+    # The converter puts casts of constants behind what reads them.
+    network = ir.from_proto(half)
+    TopologicalSortPass()(network)
+    result: onnx.ModelProto = ir.to_proto(network)
+    return result

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 import onnx
 
+from edgetl.quantization.engines.insert import OPERATORS
 from edgetl.quantization.explain.values import Why
 from edgetl.quantization.explain.wiring import Wiring
 from edgetl.recipes import Recipe
@@ -22,7 +22,7 @@ def why_float(node: onnx.NodeProto, wiring: Wiring, recipe: Recipe, *, shapes_on
         return "recipe leaves out operator"
     if wiring.before_all(node):
         return "before the first int8 tensor"
-    if node.op_type not in _operators_with_int8():
+    if node.op_type not in OPERATORS:
         return "no int8 form in the quantizer"
     if wiring.after_all(node):
         return "after the last int8 tensor"
@@ -34,10 +34,3 @@ def _on_purpose(recipe: Recipe) -> Why:
     if re.search(r"-mix[01]+$", recipe.name):
         return "on purpose: faster so"
     return "on purpose: it lost too much" if re.search(r"-float\d+$", recipe.name) else "recipe leaves it out"
-
-
-@functools.cache
-def _operators_with_int8() -> frozenset[str]:
-    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
-
-    return frozenset({*QLinearOpsRegistry, *QDQRegistry})
