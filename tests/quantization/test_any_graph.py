@@ -17,6 +17,7 @@ from onnx import TensorProto, helper
 from edgetl import recipes
 from edgetl.quantization.calibration.observe import session
 from edgetl.quantization.engines import float16, static
+from edgetl.quantization.explain.engine import float_here
 from tests.quantization import any_graph
 from tests.quantization.any_graph import CLASSES, WIDTH, Block, Builder, around
 
@@ -273,3 +274,23 @@ def test_local_functions_of_an_old_opset_are_taken_in(tmp_path: Path) -> None:
     model.functions.append(helper.make_function("my", "Swish", ["v"], ["w"], parts, imports[:1]))
     taken = any_graph.taken_in(model, tmp_path)
     assert "Sigmoid" in {node.op_type for node in taken.graph.node}
+
+
+@pytest.mark.parametrize("provider", ["cpu", "openvino"])
+def test_what_an_engine_has_no_int8_kernel_for_is_said_to_be_in_float(provider: str, tmp_path: Path) -> None:
+    if provider == "openvino":
+        pytest.importorskip("openvino")
+
+    def block(build: Builder, features: str) -> str:
+        rows = build.do("Transpose", build.do("Relu", build.conv(features, WIDTH, WIDTH)), perm=[0, 2, 3, 1])
+        normed = build.do("LayerNormalization", rows, build.random(WIDTH, gain=1), build.random(WIDTH, gain=1))
+        return build.do("Transpose", normed, perm=[0, 3, 1, 2])
+
+    quantized, _ = _quantized(around(block), tmp_path, "u8s8-equalized")
+    onnx.save(quantized, tmp_path / "int8.onnx")
+    kept = float_here(tmp_path / "int8.onnx", provider, "int8")
+    by_name = {node.name: node.op_type for node in quantized.graph.node}
+    found = {by_name[name] for name in kept if name in by_name}
+    assert "LayerNormalization" in found
+    assert not found & {"Conv", "Gemm"}
+    assert not float_here(tmp_path / "int8.onnx", "cuda", "int8")

@@ -1,21 +1,34 @@
-"""What ONNX Runtime makes of a graph here: it need not compute in int8 what has pairs, for it lacks some kernels."""
+"""What an engine makes of a graph here: it need not compute in int8 what has pairs, for it lacks some kernels."""
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from pathlib import Path
 
 import onnx
 import onnxruntime as ort
 
+from edgetl.device.providers.openvino import PRECISION_HINTS
+
 _INT8 = ("QLinear", "QGemm", "MatMulInteger")
+_FLOATS = ("f32", "bf16", "f16")
+# What OpenVINO has no kernel for, or moves values only.
+_NO_WORK = ("Const", "Input", "Output", "Reorder")
 
 
-def float_here(path: Path) -> frozenset[str]:
-    """Return the names of the nodes of the file ``path`` that ONNX Runtime computes in float on this CPU.
+def float_here(path: Path, provider: str, precision: str) -> frozenset[str]:
+    """Return the names of the nodes of the file ``path`` that ``provider`` computes in float on this CPU.
 
-    What it fused into another node has no name there and is not among them.
+    What it fused into another node computes as that one does. Of another provider than ONNX Runtime's CPU one and
+    OpenVINO none is known.
     """
+    if provider == "cpu":
+        return _onnxruntime(path)
+    return _openvino(path, precision) if provider == "openvino" else frozenset()
+
+
+def _onnxruntime(path: Path) -> frozenset[str]:
     with tempfile.TemporaryDirectory() as scratch:
         options = ort.SessionOptions()
         options.log_severity_level = 4
@@ -30,3 +43,18 @@ def float_here(path: Path) -> frozenset[str]:
     return frozenset(
         node.name for node in graph.node if floats.intersection(node.input) and not node.op_type.startswith(_INT8)
     )
+
+
+def _openvino(path: Path, precision: str) -> frozenset[str]:
+    openvino = importlib.import_module("openvino")
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": PRECISION_HINTS.get(precision, "f32")}
+    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    names: set[str] = set()
+    for operator in compiled.get_runtime_model().get_ops():
+        facts = operator.get_rt_info()
+        kind, computed, made_of = (
+            str(facts[key].astype(str)) for key in ("layerType", "runtimePrecision", "originalLayersNames")
+        )
+        if computed in _FLOATS and kind not in _NO_WORK:
+            names.update(made_of.split(","))
+    return frozenset(names)

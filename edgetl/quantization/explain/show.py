@@ -53,8 +53,8 @@ def explain(folder: Path, candidate: str | None, progress: Progress) -> Explanat
     if not compared.images:
         raise RunError(f"{folder} has no calibration images, so its error cannot be seen. Add some, and run it again.")
     # Only where it was measured is this CPU the one in question.
-    here = shown.provider == "cpu" and result.measured_on == cpu_model()
-    kept = float_here(folder / shown.path) if here else frozenset[str]()
+    here = result.measured_on == cpu_model()
+    kept = float_here(folder / shown.path, shown.provider, shown.precision) if here else frozenset[str]()
     nodes = tuple(_nodes(wiring, twins, recipe, quantized, model, compared, kept))
     return _explanation(folder, shown, because, nodes, compared)
 
