@@ -122,6 +122,15 @@ def _old_sum(build: Builder, features: str) -> str:
     return build.do("Relu", build.do("Sum", build.conv(features, WIDTH, WIDTH), features))
 
 
+def _tied(build: Builder, features: str) -> str:
+    """Two products and two scales that share their constants."""
+    weights, gain = build.random(WIDTH, WIDTH), build.random(WIDTH, gain=1)
+    rows = build.do("Transpose", features, perm=[0, 2, 3, 1])
+    for _ in range(2):
+        rows = build.do("Relu", build.do("Mul", build.do("MatMul", rows, weights), gain))
+    return build.do("Transpose", rows, perm=[0, 3, 1, 2])
+
+
 BLOCKS: dict[str, Block] = {
     "a bias times two": _hidden_gemm(2.0, (32,)),
     "a bias of a row": _hidden_gemm(1.0, (1, 32)),
@@ -134,6 +143,7 @@ BLOCKS: dict[str, Block] = {
     "branches": _branches,
     "one channel becomes three": _grey_to_colours,
     "a sum of two": _old_sum,
+    "shared weights": _tied,
 }
 
 

@@ -202,10 +202,21 @@ def session(model: onnx.ModelProto, *, optimized: bool = True) -> Any:
     Products of 8 bits are summed exactly, also on x86-64 without VNNI, where they would saturate: what this machine
     cannot do is no property of the file. Where it is not ``optimized``, every tensor of the graph keeps existing.
     """
+    data = model.SerializeToString()
+    try:
+        return _session(data, optimized=optimized, exact=True)
+    except Exception:  # noqa: BLE001 - ONNX Runtime's errors have no common base
+        # It fails to write weights that several layers share in the way that this takes.
+        return _session(data, optimized=optimized, exact=False)
+
+
+def _session(data: bytes, *, optimized: bool, exact: bool) -> Any:
     options = ort.SessionOptions()
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if exact:
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = cores_allowed()
-    options.log_severity_level = 3
-    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    # Errors are raised as well, and what is tried twice needs no line on a terminal.
+    options.log_severity_level = 4
+    return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
