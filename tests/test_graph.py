@@ -96,6 +96,26 @@ def _normed(trans: int = 1, alpha: float = 1.0, extra_reader: bool = False) -> A
     return _model(nodes, {name: array.astype(np.float32) for name, array in constants.items()})
 
 
+def _grey() -> Any:
+    """One channel that a scale makes three of."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x", "axes"], ["grey"], keepdims=1),
+        helper.make_node("Mul", ["grey", "scale"], ["colours"]),
+        helper.make_node("Conv", ["colours", "kernel"], ["y"]),
+    ]
+    kernel = RANDOM.standard_normal((6, 3, 3, 3)).astype(np.float32)
+    return _model(nodes, {"axes": np.array([1]), "scale": SCALE, "kernel": kernel})
+
+
+def _one_number() -> Any:
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["top"], keepdims=0),
+        helper.make_node("Mul", ["top", "scale"], ["colours"]),
+        helper.make_node("Conv", ["colours", "kernel"], ["y"]),
+    ]
+    return _model(nodes, {"scale": SCALE, "kernel": np.ones((6, 3, 1, 1), np.float32)})
+
+
 def _gemm(bias: tuple[int, ...], **attributes: Any) -> Any:
     nodes = [
         helper.make_node("GlobalAveragePool", ["x"], ["p"]),
@@ -160,6 +180,8 @@ ELSEWHERE: list[tuple[Rewrite, Any]] = [
     (input_scale, lambda: _scaled(extra_reader=True)),
     (input_scale, lambda: _scaled(scale=RANDOM.standard_normal((1, 3, 8, 8)).astype(np.float32))),
     (input_scale, lambda: _mean([2, 3])),
+    (input_scale, _grey),
+    (input_scale, _one_number),
     (norm_gemm, lambda: _normed(alpha=0.5)),
     (norm_gemm, lambda: _normed(extra_reader=True)),
     (sums, lambda: _summed(1)),
@@ -169,6 +191,7 @@ ELSEWHERE: list[tuple[Rewrite, Any]] = [
     (whole_hard_swish, lambda: _swished(extra_reader=True)),
     (head_conv, lambda: _ends_in_conv(kernel=3)),
     (head_conv, lambda: _ends_in_conv(pooled=False)),
+    (plain_gemm, lambda: _gemm((3, 5))),
 ]
 
 

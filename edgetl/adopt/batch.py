@@ -79,7 +79,7 @@ def _mend(model: onnx.ModelProto, index: int, shapes: Mapping[str, list[int]], b
     if node.op_type == "Reshape":
         return _mend_reshape(model, index, shapes, batch)
     if node.op_type == "Gather":
-        return _mend_gather(model, index)
+        return _mend_gather(model, index, shapes, batch)
     if node.op_type == "Concat" and next(each.i for each in node.attribute if each.name == "axis") != 0:
         return _mend_concat(model, index, shapes, batch)
     return False
@@ -105,7 +105,7 @@ def _mend_reshape(model: onnx.ModelProto, index: int, shapes: Mapping[str, list[
 
 def _freed(target: list[int], source: list[int], batch: int) -> list[int]:
     """Return the target of a Reshape of ``source``, of a batch of `_PROBE`, with the size that holds it open."""
-    if 0 in target:
+    if not target or not source or 0 in target:
         return target
     if -1 in target:
         # What is left took the batch along.
@@ -132,7 +132,7 @@ def _place(target: list[int], source: list[int], batch: int) -> int:
     return changed[0] if changed else 0
 
 
-def _mend_gather(model: onnx.ModelProto, index: int) -> bool:
+def _mend_gather(model: onnx.ModelProto, index: int, shapes: Mapping[str, list[int]], batch: int) -> bool:
     """Turn a Gather that takes all values in their order into a Reshape, which can then be freed.
 
     torch's exporter writes the views of a channels-last network so: flattened, and gathered by an arange of the shape.
@@ -144,16 +144,15 @@ def _mend_gather(model: onnx.ModelProto, index: int) -> bool:
         return False
     target = next((each for each in model.graph.initializer if each.name == flat.input[1]), None)
     places = numpy_helper.to_array(constant)
-    if target is None or [*numpy_helper.to_array(target)] != [-1] or not _in_order(places):
+    source = shapes.get(flat.input[0])
+    if target is None or [*numpy_helper.to_array(target)] != [-1] or source is None:
+        return False
+    if places.size * _PROBE != math.prod(source) * batch or not np.array_equal(places.ravel(), np.arange(places.size)):
         return False
     shape = _constant(model, f"{node.output[0]}_shape_{index}", np.array(places.shape, np.int64))
     view = onnx.helper.make_node("Reshape", [flat.input[0], shape], [node.output[0]], name=node.name)
     model.graph.node[index].CopyFrom(view)
     return True
-
-
-def _in_order(places: NDArray[Any]) -> bool:
-    return bool(np.array_equal(places.ravel(), np.arange(places.size)))
 
 
 def _mend_concat(model: onnx.ModelProto, index: int, shapes: Mapping[str, list[int]], batch: int) -> bool:

@@ -27,6 +27,8 @@ def requires(node: ir.Node) -> bool:
     if pool is None or pool.op_type != "GlobalAveragePool" or not alone:
         return False
     kernel, plain = constant(conv.inputs[1]), conv.attributes.get_int("group", 1) == 1
+    # Padded it would make several values of one.
+    plain = plain and not any(conv.attributes.get_ints("pads", ()))
     known = all(constant(value) is not None for value in conv.inputs[2:] if value is not None)
     # What is not flattened channel by channel has another number of columns.
     return plain and known and kernel is not None and kernel.shape[2:] == (1, 1) and shape[1] == kernel.shape[0]
@@ -40,7 +42,6 @@ def call(node: ir.Node) -> None:
     assert kernel is not None
     weights = initializer(graph, f"{conv.inputs[1].name}_matrix", np.ascontiguousarray(kernel[:, :, 0, 0]))
     flat = ir.node("Flatten", [conv.inputs[0]], {"axis": 1}, name=f"{conv.name}_flat")
-    flat.outputs[0].name = f"{conv.name}_flat"
     bias = [value for value in conv.inputs[2:3] if value is not None]
     gemm = ir.node("Gemm", [flat.outputs[0], weights, *bias], {"transB": 1}, name=conv.name)
     old = conv.inputs[1]

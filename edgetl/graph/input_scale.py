@@ -21,9 +21,9 @@ def requires(node: ir.Node) -> bool:
     scale = constant(node.inputs[1])
     if scale is None or constant(node.inputs[0]) is not None or scale.ndim != 4 or scale[0, :, 0, 0].size != scale.size:
         return False
-    features = node.inputs[0]
-    if features is not None and features.shape is not None and features.shape[1] != scale.size:
-        # One channel that becomes several.
+    shape = node.inputs[0].shape if node.inputs[0] is not None else None
+    if shape is None or shape.rank() != 4 or shape[1] != scale.size:
+        # Perhaps one channel that becomes several.
         return False
     readers = node.outputs[0].uses()
     return bool(readers) and all(_foldable(use.node, use.idx, scale.size) for use in readers)

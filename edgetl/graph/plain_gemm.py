@@ -20,8 +20,11 @@ def requires(node: ir.Node) -> bool:
     known = [constant(value) for value in node.inputs[1:3] if value is not None]
     if any(array is None or array.dtype != np.float32 for array in known):
         return False
-    odd = any(array is not None and array.shape != (_outputs(node),) for array in known[1:])
-    return odd or _factors(node) != (1.0, 1.0)
+    outputs = _outputs(node)
+    shapes = [array.shape for array in known[1:] if array is not None]
+    if any(shape not in ((outputs,), *_broadcast(outputs)) for shape in shapes):
+        return False
+    return _factors(node) != (1.0, 1.0) or any(shape in _broadcast(outputs) for shape in shapes)
 
 
 def call(node: ir.Node) -> None:
@@ -31,11 +34,10 @@ def call(node: ir.Node) -> None:
     for place, factor in zip((1, 2), _factors(node), strict=True):
         old = node.inputs[place] if len(node.inputs) > place else None
         array = constant(old)
-        if old is None or array is None:
+        if old is None or array is None or (place == 1 and factor == 1.0):
             continue
         product = (np.float64(factor) * array).astype(np.float32)
         if place == 2:
-            # A bias of another shape is (1, outputs) or one number.
             product = np.broadcast_to(product.reshape(-1), (_outputs(node),)).copy()
         # A new name, since another node may share the old constant; what nobody reads is removed.
         node.replace_input_with(place, initializer(graph, f"{old.name}_plain", product))
@@ -54,6 +56,11 @@ def _factors(node: ir.Node) -> tuple[float, float]:
     """Return what the weights and the bias are multiplied by; a bias that is not there by 1."""
     biased = len(node.inputs) > 2 and node.inputs[2] is not None
     return node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0) if biased else 1.0
+
+
+def _broadcast(outputs: int) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of a bias that is the same for all rows, other than (outputs,) itself."""
+    return tuple(shape for shape in ((), (1,), (1, 1), (1, outputs)) if shape != (outputs,))
 
 
 def _outputs(node: ir.Node) -> int:

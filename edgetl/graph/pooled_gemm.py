@@ -14,6 +14,7 @@ from edgetl.graph.constants import constant, initializer
 NAME = "pooled-gemm"
 
 _FLATTENS = ("Flatten", "Reshape")
+_LAYERS = ("Conv", "Gemm", "MatMul")
 # Behind the layer: each makes of one value one other, wherever that stands.
 _FUNCTIONS = ("HardSwish", "Relu", "Sigmoid")
 
@@ -23,7 +24,7 @@ def requires(node: ir.Node) -> bool:
 
     Of the one that gives the logits a convolution would give quantized ones; it stays, and is small.
     """
-    if node.op_type != "Gemm" or node.outputs[0].is_graph_output():
+    if node.op_type != "Gemm" or not _leads_to_a_layer(node):
         return False
     attributes, pooled, rows = node.attributes, _pooled(node), _rows(node)
     plain = attributes.get_float("alpha", 1.0) == attributes.get_float("beta", 1.0) == 1.0
@@ -63,6 +64,19 @@ def call(node: ir.Node) -> None:
 def ensures(graph: ir.Graph) -> bool:
     """Return whether no such Gemm is left."""
     return not any(requires(node) for node in graph)
+
+
+def _leads_to_a_layer(node: ir.Node) -> bool:
+    """Return whether a convolution or product follows somewhere; else ``node`` gives the logits, whatever is behind."""
+    ahead, seen = [node], {node}
+    while ahead:
+        for use in ahead.pop().outputs[0].uses():
+            if use.node.op_type in _LAYERS:
+                return True
+            if use.node not in seen:
+                seen.add(use.node)
+                ahead.append(use.node)
+    return False
 
 
 def _pooled(node: ir.Node) -> ir.Value | None:

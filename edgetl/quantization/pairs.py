@@ -15,7 +15,7 @@ COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 # What ONNX Runtime can compute from integers to floats; a convolution without a pair behind it runs in float.
 _FLOAT_SUMS = ("Gemm", "MatMul")
-# What may write floats though it reads integers, at no cost.
+# Behind these all is in float. A pool then averages floats, which costs little so late, and its means are fine ones.
 _FLOAT_RESULTS = (*_FLOAT_SUMS, "GlobalAveragePool")
 
 Group = tuple[str, ...]

@@ -47,7 +47,7 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
 
     Raises ProviderUnavailable where OpenVINO or the device is missing, ModelError where it does not take the model.
     """
-    ov = _import()
+    ov = import_openvino()
     options = dict(engine_options(spec))
     device = options.pop("device", "CPU")
     core = ov.Core()
@@ -115,7 +115,8 @@ def _inference(ov: ModuleType, compiled: Any, shape: tuple[int | None, ...]) -> 
     return bound
 
 
-def _import() -> ModuleType:
+def import_openvino() -> ModuleType:
+    """Return the module; raises ProviderUnavailable where it is not installed."""
     # Otherwise it reports each import to an analytics service; the name that cannot be imported gets a stub instead.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:

@@ -46,7 +46,8 @@ def calibrate_each(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]],
     observers: dict[str, Observer] = {
         name: MinMax() if name in logits else METHODS[recipe.method](recipe) for name in names
     }
-    extremes_only = recipe.method == "minmax"
+    # Of a tensor with infinite values the extremes say nothing about the others.
+    extremes_only = recipe.method == "minmax" and not infinite_constants(typed.graph)
     running = session(_observed(typed, names, extremes_only=extremes_only))
     image = typed.graph.input[0].name
     outputs = [output for name in names for output in _outputs(name, extremes_only=extremes_only)]
@@ -68,9 +69,15 @@ def calibrate_each(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]],
     }
 
 
+def infinite_constants(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of the float constants that hold an infinity, such as a mask or what pads a MaxPool."""
+    floats = (each for each in graph.initializer if each.data_type == TensorProto.FLOAT)
+    return {each.name for each in floats if np.isinf(numpy_helper.to_array(each)).any()}
+
+
 def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``values``, those that are infinite as 0: what pads a MaxPool, or masks, has no place in a range."""
-    return values if np.isfinite(values.sum()) else np.where(np.isfinite(values), values, np.float32(0))
+    """Return ``values``, those that are infinite as 0: they have no place in a range."""
+    return values if np.isfinite(values.sum()) else np.where(np.isinf(values), np.float32(0), values)
 
 
 def _by_method(observer: Observer, method: str) -> Mapping[str, Range]:
@@ -200,13 +207,14 @@ def session(model: onnx.ModelProto, *, optimized: bool = True) -> Any:
     """Return an ONNX Runtime session of ``model`` in this process, on all cores that it may use.
 
     Products of 8 bits are summed exactly, also on x86-64 without VNNI, where they would saturate: what this machine
-    cannot do is no property of the file. Where it is not ``optimized``, every tensor of the graph keeps existing.
+    cannot do is no property of the file. Of a model whose layers share weights ONNX Runtime cannot make such a session,
+    and products are summed as this machine does. Where it is not ``optimized``, every tensor of the graph keeps
+    existing.
     """
     data = model.SerializeToString()
     try:
         return _session(data, optimized=optimized, exact=True)
-    except Exception:  # noqa: BLE001 - ONNX Runtime's errors have no common base
-        # It fails to write weights that several layers share in the way that this takes.
+    except Exception:  # noqa: BLE001 - ONNX Runtime's errors have no common base; one of the model itself comes again
         return _session(data, optimized=optimized, exact=False)
 
 

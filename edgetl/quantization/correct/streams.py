@@ -105,7 +105,8 @@ def _tie(node: onnx.NodeProto, graph: Graph) -> _Tie | None:
             before, after = graph.shapes[activations[0]], graph.shapes[node.output[0]]
             return tied if len(after) == 2 and tuple(before[2:]) in ((), (1, 1)) else None
         case operator:
-            return tied if operator in _KEEP_SCALE and len(node.output) == 1 else None
+            alone = len(activations) == len(node.output) == 1
+            return tied if operator in _KEEP_SCALE and alone else None
 
 
 def _concatenated(node: onnx.NodeProto, graph: Graph) -> _Tie | None:

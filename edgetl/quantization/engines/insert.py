@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx import numpy_helper
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
@@ -19,6 +18,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgetl.graph.rewrite import Rewrite, rewrite
 from edgetl.quantization import absorb, rectified, unpair
+from edgetl.quantization.calibration.observe import infinite_constants
 from edgetl.quantization.calibration.ranges import Range
 from edgetl.quantization.overflow import weight_ranges
 from edgetl.quantization.pairs import with_float_outputs
@@ -79,14 +79,16 @@ def insert_pairs(model: onnx.ModelProto, recipe: Recipe, ranges: Mapping[str, Ra
 def _unfit(model: onnx.ModelProto) -> list[str]:
     """Return the names of the nodes that the quantizer cannot write pairs for.
 
-    It gives the weights of a grouped ConvTranspose scales along the wrong axis, and takes infinite constants for ends.
+    It gives the weights of a grouped ConvTranspose scales along the wrong axis, takes infinite constants for ends, and
+    would make a finite number of an infinity that a node reads which such a constant brought in.
     """
-    infinite = {each.name for each in model.graph.initializer if not _is_finite(each)}
-    return [node.name for node in model.graph.node if _is_grouped_transpose(node) or infinite.intersection(node.input)]
-
-
-def _is_finite(tensor: onnx.TensorProto) -> bool:
-    return tensor.data_type != onnx.TensorProto.FLOAT or bool(np.isfinite(numpy_helper.to_array(tensor)).all())
+    infinite = infinite_constants(model.graph)
+    brought = {name for node in model.graph.node if infinite.intersection(node.input) for name in node.output}
+    return [
+        node.name
+        for node in model.graph.node
+        if _is_grouped_transpose(node) or (infinite | brought).intersection(node.input)
+    ]
 
 
 def _is_grouped_transpose(node: onnx.NodeProto) -> bool:

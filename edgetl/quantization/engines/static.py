@@ -58,8 +58,8 @@ def _least_error(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx
 def prepare(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.ModelProto:
     """Return the float model (shapes inferred) that gets the Q/DQ pairs: rewritten, and equalized if so asked.
 
-    Nodes keep their names, and new ones are named after what they stand for. Raises ValueError where a step changed the
-    logits of the first of ``images`` by more than rounding.
+    Nodes keep their names, and new ones are named after what they stand for. An equalization that changes the logits of
+    the first of ``images`` by more than rounding is left out; raises ValueError where a rewrite does.
     """
     shaped = onnx.shape_inference.infer_shapes(model)
     prepared = rewritten(shaped, _rewrites(recipe))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import tempfile
 from pathlib import Path
 
 import onnx
 import onnxruntime as ort
 
-from edgetl.device.providers.openvino import PRECISION_HINTS
+from edgetl.device.providers.base import ProviderUnavailable
+from edgetl.device.providers.openvino import PRECISION_HINTS, import_openvino
 
 _INT8 = ("QLinear", "QGemm", "MatMulInteger")
 _FLOATS = ("f32", "bf16", "f16")
@@ -46,15 +46,18 @@ def _onnxruntime(path: Path) -> frozenset[str]:
 
 
 def _openvino(path: Path, precision: str) -> frozenset[str]:
-    openvino = importlib.import_module("openvino")
+    try:
+        core = import_openvino().Core()
+    except ProviderUnavailable:
+        return frozenset()
+    network = core.read_model(str(path))
+    # With the batch free it would take other kernels.
+    network.reshape([1, *list(network.input(0).partial_shape)[1:]])
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": PRECISION_HINTS.get(precision, "f32")}
-    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    compiled = core.compile_model(network, "CPU", settings)
     names: set[str] = set()
     for operator in compiled.get_runtime_model().get_ops():
-        facts = operator.get_rt_info()
-        kind, computed, made_of = (
-            str(facts[key].astype(str)) for key in ("layerType", "runtimePrecision", "originalLayersNames")
-        )
-        if computed in _FLOATS and kind not in _NO_WORK:
-            names.update(made_of.split(","))
+        facts = {key: str(value.value) for key, value in operator.get_rt_info().items()}
+        if facts.get("runtimePrecision") in _FLOATS and facts.get("layerType") not in _NO_WORK:
+            names.update(facts.get("originalLayersNames", "").split(","))
     return frozenset(names)
