@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import onnx
-import onnx_ir as ir
-from onnx_ir.passes.common import TopologicalSortPass
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from edgetl.graph.order import in_order
 from edgetl.quantization.engines.base import Images
 from edgetl.recipes import Recipe
 
@@ -22,8 +21,4 @@ def convert(model: onnx.ModelProto, recipe: Recipe, images: Images) -> onnx.Mode
         op_block_list=list(recipe.exclude_operators),
         node_block_list=list(recipe.exclude_nodes),
     )
-    # The converter puts casts of constants behind what reads them.
-    network = ir.from_proto(half)
-    TopologicalSortPass()(network)
-    result: onnx.ModelProto = ir.to_proto(network)
-    return result
+    return in_order(half)

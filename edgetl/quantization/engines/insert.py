@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
+from edgetl.graph.order import in_order
 from edgetl.graph.rewrite import Rewrite, rewrite
 from edgetl.quantization import absorb, rectified, unpair
 from edgetl.quantization.calibration.observe import infinite_constants
@@ -73,7 +74,7 @@ def insert_pairs(model: onnx.ModelProto, recipe: Recipe, ranges: Mapping[str, Ra
             options,
         )
         quantizer.quantize_model()
-    return with_float_outputs(rewritten(_sorted(quantizer.model.model), _AFTERWARDS[recipe.layout]), model)
+    return with_float_outputs(rewritten(in_order(quantizer.model.model), _AFTERWARDS[recipe.layout]), model)
 
 
 def _unfit(model: onnx.ModelProto) -> list[str]:
@@ -101,14 +102,6 @@ def rewritten(model: onnx.ModelProto, rewrites: Sequence[Rewrite]) -> onnx.Model
     if not any(rewrite(graph, rewrites).values()):
         return model
     RemoveUnusedNodesPass()(graph)
-    result: onnx.ModelProto = ir.to_proto(graph)
-    return result
-
-
-def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return ``model`` with each node behind what it reads; the quantizer's own sorting overlooks an If's branches."""
-    graph = ir.from_proto(model)
-    TopologicalSortPass()(graph)
     result: onnx.ModelProto = ir.to_proto(graph)
     return result
 
