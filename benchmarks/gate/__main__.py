@@ -84,11 +84,11 @@ def _parsed() -> argparse.Namespace:
 
 def _part(part: Part, folder: Path, kept: Kept, same: int, slower: int, time_budget_s: float) -> list[str]:
     bench = Bench(models.baseline(folder), Preprocess(), ONNX_RUNTIME, part.threads, part.budget, time_budget_s)
-    made = {1.0: bench.baseline, **models.slower(bench, folder)}
     asked = [part.threads, part.budget, part.loaded, time_budget_s]
     found: dict[str, list[dict[str, Any]]] = kept.get("comparisons", part.name, asked) or {}
     stored: list[int] = []
     with load(part.loaded):
+        made = {1.0: bench.baseline, **models.slower(bench, folder / part.name)}
         for seed, wanted in enumerate(_order({1.0: same, **dict.fromkeys(models.SLOWER, slower)}, found)):
             comparison, stored = compare(bench, made[wanted], seed, stored)
             found.setdefault(str(wanted), []).append(comparison)
@@ -120,7 +120,7 @@ def _parity(folder: Path, kept: Kept) -> list[str]:
 def _app(folder: Path, kept: Kept, count: int) -> None:
     """Print how often two runs of benchmark_app, one after the other, differ: on the same model, and slower ones."""
     bench = Bench(models.baseline(folder), Preprocess(), ONNX_RUNTIME, 1, 1.03, 60.0)
-    made = {1.0: bench.baseline, **models.slower(bench, folder)}
+    made = {1.0: bench.baseline, **models.slower(bench, folder / "one")}
     found = kept.get("app", "openvino", count)
     if found is None:
         found = {}

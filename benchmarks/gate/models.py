@@ -29,14 +29,16 @@ def baseline(folder: Path) -> Path:
 
 
 def slower(bench: Bench, folder: Path) -> dict[float, Path]:
-    """Return a model for each wanted slowdown, made on first use.
+    """Return a model for each wanted slowdown as the machine is now, made on first use in ``folder``.
 
-    Two amounts of added work are timed, and between or beyond them time grows in a straight line. What the slowdown
+    Two amounts of added work are timed, and between or beyond them time grows in a straight line. A busy neighbour is
+    part of it: where two cores are one with two threads, it slows added work more than the rest. What the slowdown
     really is, the comparisons themselves tell.
     """
-    made = {wanted: folder / f"slower-{wanted:.2f}-{bench.threads}.onnx" for wanted in SLOWER}
+    made = {wanted: folder / f"slower-{wanted:.2f}.onnx" for wanted in SLOWER}
     if all(path.is_file() for path in made.values()):
         return made
+    folder.mkdir(exist_ok=True)
     ratios = []
     for channels in TRIED:
         trial = slowed(bench.baseline, channels, folder / f"added-{channels}.onnx")
