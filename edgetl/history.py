@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgetl.artifacts import Artifact, BenchResult, CheckResult, Interval, Outcome, Value
+from edgetl.device.machine import speed
 from edgetl.errors import RunError, UsageError, nearest_path
 from edgetl.targets import short_name
 
@@ -177,14 +178,7 @@ def _points(result: CheckResult | BenchResult, created: str, path: str) -> Itera
 
 
 def _machine(facts: Mapping[str, Any]) -> Machine:
-    values = {
-        "cpu": str(facts.get("cpu") or "unknown"),
-        "board": facts.get("board"),
-        "cpu_features": sorted(facts.get("cpu_features") or ()),
-        "cores_allowed": facts.get("cores_allowed"),
-        "gpus": sorted(facts.get("gpus") or ()),
-        "engines": dict(sorted((facts.get("engines") or {}).items())),
-    }
+    values = speed(facts) | {"engines": dict(sorted((facts.get("engines") or {}).items()))}
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     return Machine.model_validate({"id": digest[:8], **values})
 

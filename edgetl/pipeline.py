@@ -17,7 +17,7 @@ from edgetl.gate.stage import CheckSettings
 from edgetl.measure import bench as benches
 from edgetl.measure import lineup
 from edgetl.measure.bench import BenchSettings
-from edgetl.progress import Progress
+from edgetl.progress import Once, Progress
 from edgetl.quantization import stage as quantization
 from edgetl.quantization.stage import QuantizeSettings
 from edgetl.training import finetune as tuning
@@ -50,7 +50,7 @@ def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunRes
     ``kept`` is true for a stage that was not repeated, because its inputs have not changed and its files are whole.
     Raises UsageError for a name that any stage would refuse, before the first one starts.
     """
-    folder = settings.folder
+    folder, progress = settings.folder, Once(progress)
     _require_known(settings)
 
     def stage(kept: Callable[[], A], inputs: Callable[[], str], work: Callable[[], A]) -> A:

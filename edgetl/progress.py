@@ -23,3 +23,20 @@ class Silent:
 
     def remark(self, text: str) -> None:
         """Ignore."""
+
+
+class Once:
+    """Progress that remarks what several stages have to say only once."""
+
+    def __init__(self, inner: Progress) -> None:
+        self._inner, self._said = inner, set[str]()
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """Pass it on."""
+        self._inner.step(name, done, total)
+
+    def remark(self, text: str) -> None:
+        """Pass on what is new."""
+        if text not in self._said:
+            self._said.add(text)
+            self._inner.remark(text)

@@ -90,7 +90,7 @@ _Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
 
 
 class Budgets(_Frozen):
-    """What a candidate may cost, each judged at ``confidence``; None is not judged.
+    """What a candidate may cost, each judged at ``confidence``; None is not judged, and two are judged always.
 
     ``_ratio`` is the largest allowed over the baseline's; ``_ms`` and ``_mb`` (10^6 bytes) are the largest allowed
     whatever the baseline's. ``latency`` is that of undisturbed runs, of inference alone; ``latency_p50`` and
@@ -193,6 +193,14 @@ def matches(target: Target, facts: Mapping[str, Any]) -> bool:
         and features.isdisjoint(machine.without)
         and machine.model.lower() in model.lower()
         and (not machine.gpu or bool(facts.get("nvidia_driver")))
+    )
+
+
+def stranger(target: Target, facts: Mapping[str, Any]) -> str:
+    """Return the sentence that says whose latencies those are of a machine that ``target`` does not describe."""
+    return (
+        f"The machine that measures is not what target {target.name} describes: the latency shown is that of "
+        f"{facts.get('cpu')}, a host's and not the target's. Measure on a device with --on ssh://user@host."
     )
 
 

@@ -82,6 +82,7 @@ def check(
     images: Place | None = None,
     labels: Place | None = None,
     target: str | None = None,
+    provider: str | None = None,
     time_budget: Duration | None = None,
     on: str | None = None,
     out: Place | None = None,
@@ -89,9 +90,10 @@ def check(
 ) -> CheckResult:
     """Return the verdict on a candidate against a baseline, both run here and now: pass, fail or inconclusive.
 
-    Each side is a candidate's name, another run or an ONNX file; None stands for the chosen candidate and the run's
-    fp32 model. Two files or runs need no ``run``. ``images`` judge in place of the run's. Raises WorkerError where one
-    side cannot run here, UsageError and RunError for bad input.
+    Each side is a candidate's name, another run, a bundle or an ONNX file; None stands for the chosen candidate and the
+    run's fp32 model. Two of the last three need no ``run``. ``provider`` runs ONNX files, which do not say by what;
+    ``images`` judge in place of the run's. Raises WorkerError where one side cannot run here, UsageError and RunError
+    for bad input.
     """
     from edgetl import runs
     from edgetl.gate.sides import stands_alone
@@ -106,6 +108,7 @@ def check(
         candidate=candidate,
         baseline=baseline,
         target=target,
+        provider=provider,
         images=path(images),
         labels=path(labels),
         out=path(out),

@@ -16,7 +16,7 @@ from edgetl.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
 
 EXIT = {"pass": EXIT_PASS, "fail": EXIT_FAIL, "inconclusive": EXIT_INCONCLUSIVE}
 COMPARED, JUDGED, REPORTS = "What is compared", "How it is judged", "Reports"
-SIDE = "A candidate's name, another run or an ONNX file."
+SIDE = "A candidate's name, another run, a bundle or an ONNX file."
 
 
 @click.command(
@@ -26,6 +26,7 @@ Examples:
   edgetl check                                        the chosen candidate against fp32
   edgetl check --baseline released.onnx               against another model file
   edgetl check --baseline old.onnx --candidate new.onnx --images photos/
+  edgetl check --baseline old.pyz --candidate new.pyz --images photos/
   edgetl check --junit check.xml --markdown check.md  for CI
 Exit codes: 0 pass, 1 fail, 2 bad input, 3 could not measure, 4 inconclusive
 """,
@@ -34,12 +35,15 @@ Exit codes: 0 pass, 1 fail, 2 bad input, 3 could not measure, 4 inconclusive
 @option(COMPARED, "--candidate", shell_complete=complete.side, help=f"{SIDE} [default: the chosen one]")
 @option(COMPARED, "--images", type=options.FOLDER, help="Judge on these: a folder or manifest. [default: the run's]")
 @option(COMPARED, "--labels", type=options.FOLDER, help="CSV of file and label for --images.")
+@option(
+    COMPARED, "--provider", shell_complete=complete.provider, help="What runs ONNX files. [default: the target's first]"
+)
 @options.run
 @option(
     JUDGED,
     "--target",
     shell_complete=complete.target,
-    help="Device class whose budgets hold. [default: the one quantize was given]",
+    help="Device class whose budgets hold. [default: the run's or the bundle's, else this machine's]",
 )
 @option(JUDGED, "--time-budget", help=f"Stop timing after this long, such as 90s or 5m. [default: {CHECK_S:.0f}s]")
 @option(JUDGED, "--on", help=options.ON)
@@ -60,6 +64,7 @@ def check(run: Path | None, as_json: bool, **given: Any) -> None:
     require(reports)
     with output.progress() as progress:
         result = api.check(run, progress=progress, **given)
-    output.show(as_object(result), as_json, lambda: terminal.check(result))
+    # Before it is shown: of a report that cannot be written, stdout has one object, and check.json is there.
     write(result, reports, os.environ)
+    output.show(as_object(result), as_json, lambda: terminal.check(result))
     raise SystemExit(EXIT[result.verdict])

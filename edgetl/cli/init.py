@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
     from edgetl.scaffold import Scaffold, Wanted
 
-MODEL = (
-    "copy the model to models/model.onnx (`path` of the chosen one in runs/latest/quantize.json) and labelled "
-    "images to images/"
-)
+MODEL = "edgetl bundle --out models/model.pyz; copy labelled images to images/"
 NEXT = {
     "github": f"{MODEL}; commit all of it, and the next pull request is checked",
     "gitlab": f"{MODEL}; include the job in .gitlab-ci.yml as its first lines say, and merge requests are checked",

@@ -66,6 +66,17 @@ def facts(root: Path = ROOT) -> dict[str, Any]:
     }
 
 
+def speed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the ``facts`` that decide how fast a model is: latencies compare where all of them are equal."""
+    return {
+        "cpu": str(facts.get("cpu") or "unknown"),
+        "board": facts.get("board"),
+        "cpu_features": sorted(facts.get("cpu_features") or ()),
+        "cores_allowed": facts.get("cores_allowed"),
+        "gpus": sorted(facts.get("gpus") or ()),
+    }
+
+
 def cpu_model(root: Path = ROOT) -> str:
     """Return the CPU's or the board's name; Arm kernels name only the board."""
     info = _cpuinfo(root)

@@ -32,7 +32,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     for each in (
         Wheels(
             "openvino-ep",
-            ("onnxruntime-openvino>=1.23",),
+            ("onnxruntime-openvino>=1.24",),
             "OpenVINOExecutionProvider",
             "ONNX Runtime with OpenVINO's kernels",
         ),

@@ -38,7 +38,8 @@ class Answers:
 class Evidence:
     """All that is judged. ``size_bytes`` are the baseline's file's and the candidate's.
 
-    ``same`` says that both sides are one file on one provider in one precision.
+    ``same`` says that both sides are one file on one provider in one precision. ``elsewhere`` is the machine that
+    measured where it is not what the target describes, else empty.
     """
 
     launches: tuple[Launch, ...]
@@ -46,6 +47,7 @@ class Evidence:
     classes: tuple[str, ...]
     size_bytes: tuple[int, int]
     same: bool
+    elsewhere: str = ""
 
 
 def answers(

@@ -22,7 +22,7 @@ from typing import Literal
 from edgetl.artifacts import Finding, Outcome
 from edgetl.gate.evidence import BASELINE, CANDIDATE, TWIN, Evidence
 from edgetl.measure import replication
-from edgetl.measure.accuracy import ClassDrop, drop_interval, images_needed
+from edgetl.measure.accuracy import ClassDrop, drop_interval, images_needed, images_to_tell
 from edgetl.measure.launches import MIN_LAUNCHES, Launch, Timed
 from edgetl.measure.statistics import Estimate, samples_for_quantile, sequential_confidence, wilson
 from edgetl.targets import Budgets
@@ -76,13 +76,21 @@ def judge(evidence: Evidence, budgets: Budgets) -> tuple[Finding, ...]:
 def settled(evidence: Evidence, budgets: Budgets) -> bool:
     """Return whether more launches could change no finding that is not clear yet."""
     return all(
-        finding.outcome != "inconclusive" for finding in judge(evidence, budgets) if LIMITS[finding.budget].is_timed
+        finding.outcome != "inconclusive"
+        for finding in judge(replace(evidence, elsewhere=""), budgets)
+        if LIMITS[finding.budget].is_timed
     )
 
 
 def is_asked(budgets: Budgets, *names: str) -> bool:
     """Return whether any of the budgets called ``names`` is set."""
     return any(getattr(budgets, name) is not None for name in names)
+
+
+def runs_wanted(budgets: Budgets) -> int:
+    """Return how many runs a launch must time for the percentiles that ``budgets`` limit; 0 where any number does."""
+    asked = is_asked(budgets, "latency_p90_ratio", "latency_p90_ms")
+    return samples_for_quantile(0.9) if asked else 0
 
 
 def outcome(low: float, high: float, limit: float) -> Outcome:
@@ -100,6 +108,15 @@ def _finding(name: str, limit: Limit, evidence: Evidence, allowed: float, confid
         judged = replace(judged, estimate=_exactly(itself, confidence))
     low, high = judged.estimate.interval
     result = outcome(-high, -low, -allowed) if limit.least else outcome(low, high, allowed)
+    if limit.unit == "ms" and evidence.elsewhere:
+        # Another machine's milliseconds say nothing of the target's; ratios are worth something.
+        result, judged = (
+            "inconclusive",
+            replace(
+                judged,
+                more=f"measured by {evidence.elsewhere}, which is not the target: name a device (--on ssh://user@host).",
+            ),
+        )
     scale = 100 if limit.unit == "points" else 1
     before, after = (None if each is None else scale * each for each in (judged.baseline, judged.candidate))
     return Finding(
@@ -217,11 +234,16 @@ def _top1_drop(evidence: Evidence, allowed: float, confidence: float) -> Judged:
     )
 
 
-def _top1(evidence: Evidence, _allowed: float, confidence: float) -> Judged:
+def _top1(evidence: Evidence, allowed: float, confidence: float) -> Judged:
     accuracy = evidence.accuracy
     low, high = wilson(round(accuracy.candidate * accuracy.images), accuracy.images, confidence=confidence)
-    estimate = Estimate(accuracy.candidate, low, high, confidence)
-    return Judged(estimate, "more images would settle it.", accuracy.baseline, accuracy.candidate)
+    needed = images_to_tell(accuracy.candidate, accuracy.images, allowed, confidence=confidence)
+    return Judged(
+        Estimate(accuracy.candidate, low, high, confidence),
+        _more_images(None if needed is None else needed - accuracy.images),
+        accuracy.baseline,
+        accuracy.candidate,
+    )
 
 
 def _worst_class_drop(evidence: Evidence, allowed: float, confidence: float) -> Judged:

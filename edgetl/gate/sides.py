@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from edgetl import runs
+from edgetl import runs, targets
 from edgetl.artifacts import Candidate, ExportResult, QuantizeResult
 from edgetl.dataset import Dataset
 from edgetl.device.bundle.archive import BundleError
@@ -23,7 +23,8 @@ BUNDLE = ".pyz"
 class Side:
     """One side of the comparison: a model file on a provider in a precision, and what it takes and answers.
 
-    ``run`` is the run that it is of, None for a file by itself; ``options`` are the session's.
+    ``run`` is the run that it is of, None for a file by itself, and ``target`` what it was made for, as far as it says.
+    ``provider`` is empty for a file, which does not say by what it is run. ``options`` are the session's.
     """
 
     name: str
@@ -33,12 +34,14 @@ class Side:
     preprocess: Preprocess
     classes: tuple[str, ...]
     run: Path | None = None
+    target: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes two sides the same: the file's content, the provider, the precision and the session's options."""
-        return (sha256_file(self.model), self.provider, self.precision, dict(self.options))
+        """What makes two sides the same: the file's content, how it is run, and what goes in and comes out."""
+        how = (self.provider, self.precision, dict(self.options))
+        return (sha256_file(self.model), *how, asdict(self.preprocess), self.classes)
 
 
 def of_run(run: Path, quantized: QuantizeResult, wanted: str, role: str) -> Side:
@@ -46,7 +49,7 @@ def of_run(run: Path, quantized: QuantizeResult, wanted: str, role: str) -> Side
     known = {each.name: each for each in quantized.candidates if each.path}
     if wanted in known:
         return _candidate(run, known[wanted])
-    found = by_itself(wanted, quantized.candidates[0].provider, run)
+    found = by_itself(wanted, run)
     if found is None:
         raise UsageError(
             f"There is no {role} '{wanted}': no candidate, no run, no bundle and no {SUFFIX} file."
@@ -61,8 +64,8 @@ def stands_alone(wanted: str) -> bool:
     return wanted.endswith((SUFFIX, BUNDLE)) or _run_of(wanted) is not None
 
 
-def by_itself(wanted: str, provider: str, run: Path | None = None) -> Side | None:
-    """Return the model file ``wanted``, run on ``provider``, a bundle's model or the run's chosen candidate, or None.
+def by_itself(wanted: str, run: Path | None = None) -> Side | None:
+    """Return the model file ``wanted``, a bundle's model or the run's chosen candidate, or None.
 
     What a file does not say of itself it has from ``run``. Raises UsageError for a file or bundle that cannot be used,
     RunError for a run whose candidates were not made.
@@ -70,13 +73,13 @@ def by_itself(wanted: str, provider: str, run: Path | None = None) -> Side | Non
     if wanted.endswith(BUNDLE):
         return _of_bundle(Path(wanted))
     if wanted.endswith(SUFFIX):
-        return _of_file(Path(wanted), provider, run)
+        return _of_file(Path(wanted), run)
     folder = _run_of(wanted)
     if folder is None:
         return None
     quantized = runs.quantized(folder)
     side = _candidate(folder, quantized.candidate(quantized.chosen))
-    return replace(side, name=f"{folder.name}/{side.name}")
+    return replace(side, name=f"{folder.name}/{side.name}", target=quantized.target)
 
 
 def _candidate(run: Path, candidate: Candidate) -> Side:
@@ -88,7 +91,7 @@ def _candidate(run: Path, candidate: Candidate) -> Side:
         runs.preprocess_of(run),
         Dataset.load(run).classes,
         run,
-        candidate.options,
+        options=candidate.options,
     )
 
 
@@ -102,13 +105,16 @@ def _of_bundle(path: Path) -> Side:
                 with replacing(model) as temporary:
                     bundle.save(manifest.model, temporary)
             spec, takes = manifest.spec, (manifest.preprocess, manifest.classes)
-            return Side(bundle.version, model, spec.provider, spec.precision, *takes, options=spec.options)
+            # Where its target is a file of somebody's own, that may not be here.
+            target = manifest.target if manifest.target in targets.names() else None
+            # Called by its place, as a file is: by its content, each build would begin another history.
+            return Side(str(path), model, spec.provider, spec.precision, *takes, target=target, options=spec.options)
     except BundleError as error:
         raise UsageError(f"{path} {error}.") from None
 
 
-def _of_file(path: Path, provider: str, run: Path | None) -> Side:
-    """Return a model file; what it does not say of itself it has from ``run``."""
+def _of_file(path: Path, run: Path | None) -> Side:
+    """Return a model file, on no provider yet; what it does not say of itself it has from ``run``."""
     if not path.is_file():
         raise UsageError(f"There is no model file {path}.{nearest_path(path)}")
     try:
@@ -125,8 +131,8 @@ def _of_file(path: Path, provider: str, run: Path | None) -> Side:
                 f"{path} does not say its classes and how images are prepared: edgetl did not write it. Adopt it with "
                 f"`edgetl quantize {path} --calibration IMAGES`, then check its run."
             ) from None
-        return Side(str(path), path, provider, precision, runs.preprocess_of(run), Dataset.load(run).classes)
-    return Side(str(path), path, provider, precision, facts.preprocess, facts.classes)
+        return Side(str(path), path, "", precision, runs.preprocess_of(run), Dataset.load(run).classes)
+    return Side(str(path), path, "", precision, facts.preprocess, facts.classes)
 
 
 def _run_of(wanted: str) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from edgetl import targets
 from edgetl.artifacts import CheckResult, Latency
 from edgetl.errors import UsageError
 from edgetl.files import replacing_together, require_place
@@ -23,7 +24,7 @@ from edgetl.gate.evidence import (
 )
 from edgetl.gate.ground import CheckSettings, Ground
 from edgetl.gate.images import Images
-from edgetl.gate.limits import is_asked, judge, settled
+from edgetl.gate.limits import is_asked, judge, runs_wanted, settled
 from edgetl.gate.verdict import ordered, reasons
 from edgetl.measure import record, replication
 from edgetl.measure.launches import MIN_LAUNCHES, Launch, Plan, encoded
@@ -58,13 +59,24 @@ def check(settings: CheckSettings, progress: Progress) -> CheckResult:
     sizes = (sides[0].model.stat().st_size, sides[1].model.stat().st_size)
     same = sides[0].identity == sides[1].identity
 
+    elsewhere = "" if targets.matches(target, said.machine) else str(said.machine.get("cpu"))
+    if elsewhere:
+        progress.remark(targets.stranger(target, said.machine))
+
     def evidence(launches: Sequence[Launch]) -> Evidence:
-        return Evidence(tuple(launches), accuracy, images.classes, sizes, same)
+        return Evidence(tuple(launches), accuracy, images.classes, sizes, same, elsewhere)
 
     def decide(launches: Sequence[Launch]) -> bool:
         return is_look(len(launches), first=MIN_LAUNCHES) and settled(evidence(launches), target.budgets)
 
-    plan = Plan(settings.time_budget_s, ROLES, _encoded(images, target.budgets), settings.seed, "time both")
+    plan = Plan(
+        settings.time_budget_s,
+        ROLES,
+        _encoded(images, target.budgets),
+        runs_wanted(target.budgets),
+        settings.seed,
+        "time both",
+    )
     launches = timed(sides, said, target.threads, settings.worker, plan, decide, progress)
     findings = ordered(judge(evidence(launches), target.budgets))
     floor = replication.noise_floor(replication.undisturbed(launches, CANDIDATE, BASELINE, TWIN))

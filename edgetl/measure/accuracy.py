@@ -11,6 +11,8 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
+from edgetl.measure.statistics import wilson
+
 MAX_IMAGES = 1_000_000
 
 Pixels = NDArray[np.uint8]
@@ -135,8 +137,7 @@ def images_needed(lost: int, won: int, images: int, limit: float, *, confidence:
     """
 
     def settled(total: int) -> bool:
-        scale = total / images
-        low, high = drop_interval(round(lost * scale), round(won * scale), total, confidence=confidence)
+        low, high = drop_interval(*_at_rates(lost, won, images, total), total, confidence=confidence)
         return high <= limit or low > limit
 
     return _fewest(images, settled)
@@ -158,10 +159,28 @@ def images_to_prove(lost: int, won: int, images: int, limit: float, *, confidenc
     """
 
     def proven(total: int) -> bool:
-        scale = total / images
-        return drop_bound(round(lost * scale), round(won * scale), total, confidence=confidence) <= limit
+        return drop_bound(*_at_rates(lost, won, images, total), total, confidence=confidence) <= limit
 
     return _fewest(images, proven)
+
+
+def images_to_tell(top1: float, images: int, least: float, *, confidence: float = 0.95) -> int | None:
+    """Return how many images in all would put Wilson's interval of ``top1`` on one side of ``least``.
+
+    None when even a million would not: what is seen is (nearly) the least.
+    """
+
+    def told(total: int) -> bool:
+        low, high = wilson(round(top1 * total), total, confidence=confidence)
+        return low >= least or high < least
+
+    return _fewest(images, told)
+
+
+def _at_rates(lost: int, won: int, images: int, total: int) -> tuple[int, int]:
+    """Return how many of ``total`` images would be lost and won at those rates, whole ones and no more than all."""
+    more = round(lost * total / images)
+    return more, min(round(won * total / images), total - more)
 
 
 def _fewest(images: int, enough: Callable[[int], bool]) -> int | None:

@@ -16,7 +16,7 @@ from edgetl.defaults import BENCH_S
 from edgetl.device import providers
 from edgetl.device.values import Preprocess
 from edgetl.environments import worker_for
-from edgetl.environments.local import local_command
+from edgetl.environments.local import local_command, measured_by
 from edgetl.errors import MeasureError, WorkerError
 from edgetl.files import replacing_together
 from edgetl.measure import record, replication
@@ -108,12 +108,17 @@ def bench(settings: BenchSettings, progress: Progress) -> BenchResult:
     labels = dataset.labels(images)
     running = [each for each in contenders if each.name in launched.reports]
     rows = {each.name: _row(each, reference, launched, labels, target.budgets) for each in running}
-    rows[first.name] = _with_energy(rows[first.name], first, progress)
+    unmetered: set[str] = set()
     for each in running:
-        if rows[first.name].energy_source and each is not first:
+        # A provider's meter is the same for all of its rows, and where there is none the seconds are saved.
+        if each.candidate.provider not in unmetered:
             rows[each.name] = _with_energy(rows[each.name], each, progress)
+        if rows[each.name].energy_source is None:
+            unmetered.add(each.candidate.provider)
         if settings.throughput:
             rows[each.name] = _with_throughput(rows[each.name], each, progress)
+    if not targets.matches(target, launched.machine):
+        progress.remark(targets.stranger(target, launched.machine))
     floor = replication.noise_floor(replication.undisturbed(launched.launches, first.name, first.name, TWIN))
     result = BenchResult(
         run=str(folder),
@@ -145,7 +150,7 @@ def inputs(settings: BenchSettings, quantized: QuantizeResult) -> str:
         target.model_dump(),
         settings.providers,
         settings.throughput,
-        settings.worker,
+        measured_by(settings.worker),
     )
 
 

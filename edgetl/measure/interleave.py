@@ -19,7 +19,8 @@ from typing import Protocol
 VISIT_NS = 20_000_000
 MIN_RUNS, MAX_RUNS = 2, 60
 
-WARM_RUNS = 5
+# A block of warming up: five runs, fewer of a slow model, which is warm after fewer.
+WARM_RUNS, WARM_BLOCK_NS = 5, 100_000_000
 WARM_TOLERANCE = 0.02
 WARM_PATIENCE = 2
 WARM_MAX_BLOCKS = 20
@@ -68,9 +69,12 @@ def interleave(
     ``decide`` is asked after each round. Time spent warming up counts. At least ``min_rounds`` rounds are made whatever
     the time. Every visit makes the same number of runs for every variant, so that low quantiles compare like with like.
     """
-    end = clock() + time_budget_s
-    warm_until = clock() + WARM_MAX_SHARE * time_budget_s
-    slowest = max(warm_up(timer, clock=clock, until=warm_until) for timer in timers.values())
+    start = clock()
+    end, share = start + time_budget_s, WARM_MAX_SHARE * time_budget_s / len(timers)
+    # Each has its own share, and what those before it left: none goes cold into the first round for coming last.
+    slowest = max(
+        warm_up(timer, clock=clock, until=start + number * share) for number, timer in enumerate(timers.values(), 1)
+    )
     runs = min(max(VISIT_NS // max(slowest, 1), MIN_RUNS), MAX_RUNS)
     order = list(timers)
     shuffle = random.Random(seed).shuffle  # noqa: S311 (an order, not a secret)
@@ -92,15 +96,17 @@ def interleave(
 def warm_up(timer: Timer, *, clock: Callable[[], float] = time.monotonic, until: float = math.inf) -> int:
     """Run until the timer is steady, and return its fastest run in ns.
 
-    Steady means no longer getting faster: two blocks of five runs in a row whose fastest run does not undercut the
-    fastest so far by more than 2 %. It ends unsteady after 20 blocks or at clock time ``until``; pairing absorbs what
-    is left.
+    Steady means no longer getting faster: two blocks of runs in a row whose fastest run does not undercut the fastest
+    so far by more than 2 %. It ends unsteady after 20 blocks, or at clock time ``until`` if three were made; pairing
+    absorbs what is left.
     """
-    fastest, stalled = min(timer.time(WARM_RUNS)), 0
-    for _ in range(WARM_MAX_BLOCKS - 1):
-        if stalled == WARM_PATIENCE or clock() >= until:
+    first = timer.time(MIN_RUNS)
+    runs = min(max(WARM_BLOCK_NS // max(*first, 1), MIN_RUNS), WARM_RUNS)
+    fastest, stalled = min(*first, *(timer.time(runs - MIN_RUNS) if runs > MIN_RUNS else ())), 0
+    for made in range(1, WARM_MAX_BLOCKS):
+        if stalled == WARM_PATIENCE or (made > WARM_PATIENCE and clock() >= until):
             break
-        block = min(timer.time(WARM_RUNS))
+        block = min(timer.time(runs))
         stalled = stalled + 1 if block >= (1 - WARM_TOLERANCE) * fastest else 0
         fastest = min(fastest, block)
     return fastest

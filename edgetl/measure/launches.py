@@ -23,7 +23,7 @@ from edgetl.artifacts import State
 from edgetl.device.values import LoadReport, Preprocess
 from edgetl.environments.local import local_command
 from edgetl.errors import WorkerError
-from edgetl.measure.interleave import Samples, Timer, interleave
+from edgetl.measure.interleave import MIN_RUNS, Samples, Timer, interleave
 from edgetl.measure.loading import load
 from edgetl.measure.state import state
 from edgetl.measure.worker import Worker
@@ -101,12 +101,13 @@ class Plan:
     """How to time. ``encoded`` are image files' bytes to time from end to end; with none, only inference is timed.
 
     ``required`` are the variants without which the rest says nothing: their WorkerError is raised. `MIN_LAUNCHES` are
-    made whatever the ``time_budget_s``.
+    made whatever the ``time_budget_s``, and each times at least ``runs`` runs of each variant.
     """
 
     time_budget_s: float
     required: Sequence[str] = ()
     encoded: Sequence[bytes] = ()
+    runs: int = 0
     seed: int = 0
     step: str = "time candidates"
 
@@ -226,9 +227,9 @@ def _launch(
         seconds = max(MIN_TIMED_S, min(launching, MAX_TIMED_S, afforded))
         before = [worker.condition() for worker in workers.values()]
         timers = {name: _Named(name, workers[name]) for name in variants}
-        inference = interleave(
-            timers, time_budget_s=seconds, decide=_enough, min_rounds=MIN_ROUNDS, seed=seed, clock=clock
-        )
+        # Two visits a round.
+        rounds = max(MIN_ROUNDS, -(-plan.runs // (2 * MIN_RUNS)))
+        inference = interleave(timers, time_budget_s=seconds, decide=_enough, min_rounds=rounds, seed=seed, clock=clock)
         whole = _end_to_end(variants, workers, plan, END_TO_END_SHARE * seconds, seed, clock)
         after = [worker.condition() for worker in workers.values()]
         timed = {

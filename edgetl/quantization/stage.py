@@ -13,7 +13,7 @@ from edgetl.dataset import Dataset, ImageRef, fitting_images, selection_images
 from edgetl.defaults import QUANTIZE_S
 from edgetl.device import machine
 from edgetl.environments.emulation import emulated
-from edgetl.environments.local import local_command
+from edgetl.environments.local import local_command, measured_by
 from edgetl.errors import DataError, UsageError
 from edgetl.graph import metadata
 from edgetl.progress import Progress
@@ -74,7 +74,7 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
         labels, pretend = dataset.labels(images), _pretended(target, settings.worker, progress)
         ground = Ground(settings.worker, pixels, labels, target.threads, rules, pretend)
         with Contest(target.candidates[0], model, ground, settings.time_budget_s) as contest:
-            _remark(target, settings.worker, contest, progress)
+            _remark(target, contest, progress)
 
             def keep(trials: Sequence[Trial]) -> None:
                 record.write(contest, trials)
@@ -90,7 +90,7 @@ def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:
     """Return the hash of all that decides a result: the model, the images, the target with its recipes, the budgets."""
     target = _target(settings)
     used = [recipes.load(name).model_dump() for name in _recipes(target)]
-    asked = (settings.seed, settings.accept_unproven, settings.worker, versions())
+    asked = (settings.seed, settings.accept_unproven, measured_by(settings.worker), versions())
     return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, *asked)
 
 
@@ -124,15 +124,11 @@ def _samples(target: Target) -> int:
     return max((recipes.load(name).samples for name in _recipes(target)), default=1)
 
 
-def _remark(target: Target, worker: Sequence[str], contest: Contest, progress: Progress) -> None:
+def _remark(target: Target, contest: Contest, progress: Progress) -> None:
     if contest.baseline.setback is not None:
         progress.remark(f"{contest.baseline.name} cannot run here: {contest.baseline.setback.reason}")
     elif contest.machine and not targets.matches(target, contest.machine):
-        here = "This machine" if tuple(worker) == local_command() else "The machine named by --on"
-        progress.remark(
-            f"{here} is not what target {target.name} describes: the latency shown is that of "
-            f"{contest.machine.get('cpu')}, a host's and not the target's. Measure on a device with --on ssh://user@host."
-        )
+        progress.remark(targets.stranger(target, contest.machine))
 
 
 def _pretended(target: Target, worker: Sequence[str], progress: Progress) -> Sequence[str]:

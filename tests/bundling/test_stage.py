@@ -68,7 +68,22 @@ def test_a_setting_that_a_candidate_was_chosen_with_travels(tmp_path: Path, monk
     out = made(tmp_path, options={"tuned": "1"}, tuned=0.5)
     with Bundle(out) as bundle:
         assert bundle.manifest.spec.options == {"tuned": "1"}
-    assert by_itself(str(out), "fake").options == {"tuned": "1"}
+    assert by_itself(str(out)).options == {"tuned": "1"}
+
+
+def test_two_bundles_are_compared_by_what_they_were_made_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Provider, precision and target stand in them; they are called by their place, which stays from build to build."""
+    monkeypatch.setenv("EDGETL_CACHE", str(tmp_path / "cache"))
+    places = []
+    for name, latency in (("old", 4 * MS), ("new", 5 * MS)):
+        (tmp_path / name).mkdir()
+        places.append(str(made(tmp_path / name, latency_ns=[latency])))
+    images = str(tmp_path / "old" / "photos" / "test")
+    sides = ("--baseline", places[0], "--candidate", places[1], "--images", images)
+    code, told, _ = invoke("check", *sides, "--out", str(tmp_path / "check"), "--time-budget", "2s")
+    assert (code, told["verdict"]) == (1, "fail")
+    assert (told["baseline"], told["candidate"], told["target"]) == (*places, "x86-64")
+    assert told["latency"]["ratio"] == pytest.approx(1.25)
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:

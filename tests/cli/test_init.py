@@ -23,6 +23,7 @@ from tests.cli.hostile import Said, contents, invoke, on_terminal
 
 yaml = pytest.importorskip("yaml")
 
+MODELS = ("models/model.pyz", "models/model.onnx")
 TOML, GITHUB, GITLAB = Path("edgetl.toml"), Path(".github/workflows/edgetl.yml"), Path(".gitlab-ci.edgetl.yml")
 
 
@@ -202,7 +203,7 @@ def test_a_person_is_told_what_was_written_and_what_is_next() -> None:
     said = written("--ci", "github")
     assert f"wrote {TOML}" in said.out
     assert f"wrote {GITHUB}" in said.out
-    assert "next: copy the model to models/model.onnx" in said.out
+    assert "next: edgetl bundle --out models/model.pyz" in said.out
     assert json.loads(written("--force", "--json").out) == {"written": [str(TOML)], "kept": []}
 
 
@@ -251,7 +252,7 @@ def test_the_job_calls_check_with_options_that_it_has(ci: str, path: Path) -> No
     known = {name for parameter in main.commands["check"].params for name in parameter.opts}
     asked = options_of_check(path)
     assert set(asked) <= known
-    assert asked["--baseline"] == "baseline.onnx"
+    assert asked["--baseline"] == "baseline.${MODEL##*.}"
     assert (asked["--candidate"], asked["--images"]) == ("$MODEL", "$IMAGES")
 
 
@@ -265,11 +266,13 @@ def clone(tmp_path: Path) -> Path:
     """A checkout whose model differs from the one on main, and an `edgetl` that ends as the test wants."""
     origin, clone, commands = tmp_path / "origin", tmp_path / "clone", tmp_path / "bin"
     (origin / "models").mkdir(parents=True)
-    (origin / "models/model.onnx").write_bytes(b"\x00old\r\n")
+    for name in MODELS:
+        (origin / name).write_bytes(b"\x00old\r\n")
     for arguments in (("init",), ("add", "."), ("commit", "-m", "old")):
         _git(*arguments, folder=origin)
     _git("clone", str(origin), str(clone), folder=tmp_path)
-    (clone / "models/model.onnx").write_bytes(b"\x00new\r\n")
+    for name in MODELS:
+        (clone / name).write_bytes(b"\x00new\r\n")
     commands.mkdir()
     edgetl = commands / "edgetl"
     edgetl.write_text('#!/bin/sh\necho "$@" > called.txt\nexit "$ENDS"\n', encoding="utf-8")
@@ -282,7 +285,7 @@ def run_job(path: Path, clone: Path, ends: int, **environment: str) -> int:
     """Run a job's scripts one after another, as CI does; returns the exit code of the first that fails."""
     env = {
         "PATH": f"{clone.parent / 'bin'}:/usr/bin:/bin", "ENDS": str(ends), "BASE": "main", "IMAGES": "images/",
-        "MODEL": "models/model.onnx", "GITHUB_OUTPUT": str(clone.parent / "output"), "HOME": str(clone.parent),
+        "MODEL": MODELS[0], "GITHUB_OUTPUT": str(clone.parent / "output"), "HOME": str(clone.parent),
         **environment,
     }  # fmt: skip
     value = read(path)
@@ -308,8 +311,17 @@ def test_the_job_ends_as_check_does_but_for_inconclusive(ci: str, path: Path, en
     written("--ci", ci)
     # GitLab itself takes 4 for a warning: allow_failure.
     assert run_job(path, clone, ends) == (0 if ends == 4 and ci == "github" else ends)
+    assert (clone / "baseline.pyz").read_bytes() == b"\x00old\r\n"
+    assert "--candidate models/model.pyz" in (clone / "called.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("ci", "path"), [("github", GITHUB), ("gitlab", GITLAB)])
+def test_the_job_compares_onnx_files_too(ci: str, path: Path, clone: Path) -> None:
+    """What a file is shows in its ending, and the baseline's is that of the model."""
+    written("--ci", ci)
+    assert run_job(path, clone, 0, MODEL="models/model.onnx") == 0
     assert (clone / "baseline.onnx").read_bytes() == b"\x00old\r\n"
-    assert "--candidate models/model.onnx" in (clone / "called.txt").read_text(encoding="utf-8")
+    assert "--baseline baseline.onnx --candidate models/model.onnx" in (clone / "called.txt").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("ci", "path"), [("github", GITHUB), ("gitlab", GITLAB)])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgetl.device import providers
+from edgetl.device import machine, providers
 from edgetl.device.providers import ModelError, ProviderUnavailable
 from edgetl.device.values import SessionSpec
 
@@ -95,6 +95,28 @@ def test_a_quantized_graph_is_reported_as_int8_whatever_was_claimed(provider: st
 @pytest.mark.parametrize("provider", ENGINES)
 def test_a_float_graph_is_not_reported_as_int8(provider: str, tmp_path: Path) -> None:
     assert providers.load(tiny.save(tmp_path / "m.onnx"), SessionSpec(provider, "int8")).report.precision == "fp32"
+
+
+def test_half_precision_is_not_believed_of_who_asks_for_it(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    model = tiny.save(tmp_path / "m.onnx")
+    halves = "asimdhp" in machine.cpu_features()
+    found = {asked: providers.load(model, SessionSpec("cpu", asked)).report.precision for asked in ("fp16", "bf16")}
+    assert found == {"fp16": "fp16" if halves else "fp32", "bf16": "fp32"}
+
+
+def test_arithmetic_that_falls_back_to_another_provider_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a provider may leave nodes to another, these may be poolings and the like only."""
+    ort = pytest.importorskip("onnxruntime")
+    if not hasattr(ort.InferenceSession, "get_provider_graph_assignment_info"):
+        pytest.skip("this ONNX Runtime does not tell where nodes run")
+    model, assigned = tiny.save(tmp_path / "m.onnx"), "edgetl.device.providers._ort._assigned"
+    here = ("CPUExecutionProvider", "Conv", "conv_1")
+    monkeypatch.setattr(assigned, lambda _: [here, ("OtherProvider", "LpPool", "pool_2")])
+    assert providers.load(model, SessionSpec("cpu")).report.elsewhere == {"OtherProvider": ()}
+    monkeypatch.setattr(assigned, lambda _: [here, ("OtherProvider", "FusedConv", "conv_3")])
+    with pytest.raises(ModelError, match=r"1 on OtherProvider, the first conv_3.*a silent fallback is never measured"):
+        providers.load(model, SessionSpec("cpu"))
 
 
 def test_openvino_computes_in_bf16_only_when_asked(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -142,8 +143,26 @@ def test_sizes_are_exact() -> None:
 def test_the_least_accuracy_is_a_bound_from_below() -> None:
     for least, expected in ((0.9, "pass"), (0.999, "inconclusive")):
         assert found("top1", budgets=Budgets(top1=least)).outcome == expected
+    assert re.search(r"about \d{4} more images would settle it", found("top1", budgets=Budgets(top1=0.999)).reason)
     bad = paired([0] * 500, [0] * 500, [0] * 300 + [1] * 200)
     assert found("top1", budgets=Budgets(top1=0.9), seen=bad).outcome == "fail"
+
+
+def test_milliseconds_of_another_machine_are_shown_and_not_judged() -> None:
+    elsewhere = replace(evidence(), elsewhere="Big Xeon")
+    budgets = Budgets(latency_p50_ms=1e6, cold_start_ms=1e-6, memory_mb=1e6)
+    seen = {each.budget: each for each in judge(elsewhere, budgets)}
+    assert {name: each.outcome for name, each in seen.items()} == {
+        "latency_ratio": "pass",
+        "latency_p50_ms": "inconclusive",
+        "cold_start_ms": "inconclusive",
+        "memory_mb": "pass",
+        "top1_drop": "pass",
+    }
+    assert seen["latency_p50_ms"].value > 0
+    assert "measured by Big Xeon, which is not the target" in seen["latency_p50_ms"].reason
+    # No number of launches changes that.
+    assert settled(elsewhere, budgets)
 
 
 def test_a_model_cannot_be_slower_or_worse_than_itself() -> None:

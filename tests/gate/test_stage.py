@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from edgetl.artifacts import CheckResult
+from edgetl.artifacts import CheckResult, QuantizeResult
 from edgetl.errors import DataError, UsageError, WorkerError
 from edgetl.gate.images import order
 from edgetl.gate.sides import Side
-from edgetl.gate.stage import CheckSettings, check
+from edgetl.gate.stage import CheckSettings, check, inputs
 from edgetl.progress import Silent
 from tests.measure.scripted_run import MS, PREPROCESS, draw, script, scripted_run
+from tests.photos import Remarks
 
 
 def checked(run: Path, **settings: object) -> CheckResult:
@@ -43,6 +44,9 @@ def test_one_file_with_other_options_is_not_itself(tmp_path: Path) -> None:
     side = Side("one", model, "fake", "fp32", PREPROCESS, ("a", "b", "c"))
     assert side.identity == replace(side, name="other").identity
     assert side.identity != replace(side, options={"tuned": "1"}).identity
+    # What goes in and what comes out may be kept outside of a model's file.
+    assert side.identity != replace(side, preprocess=replace(PREPROCESS, crop=6)).identity
+    assert side.identity != replace(side, classes=("b", "a", "c")).identity
 
 
 def test_a_slower_candidate_fails_on_latency(tmp_path: Path) -> None:
@@ -177,6 +181,50 @@ def test_every_budget_of_the_target_is_judged(tmp_path: Path) -> None:
     )
     assert by_budget["top1"].unit == "points" and by_budget["top1"].value == 100.0
     assert by_budget["memory_mb"].reason.startswith("Peak memory is")
+
+
+def test_the_90th_percentile_of_a_slow_model_is_judged_too(tmp_path: Path) -> None:
+    """A launch would time far fewer than the 29 runs that it takes, and more time would not help."""
+    run = scripted_run(tmp_path, fake_fp32={"latency_ns": [200 * MS]}, fake_int8={"latency_ns": [150 * MS]})
+    result = checked(run, target=target(tmp_path / "own.toml", latency_p90_ms=180))
+    assert {finding.budget: finding.outcome for finding in result.findings}["latency_p90_ms"] == "pass"
+
+
+def test_a_machine_that_is_not_the_target_is_told(tmp_path: Path) -> None:
+    run = scripted_run(tmp_path, fake_fp32={}, fake_int8={"latency_ns": [4 * MS]})
+    remarks = Remarks()
+    settings = CheckSettings(run, time_budget_s=2.0, target="raspberry-pi-5")
+    result = check(settings, remarks)
+    assert result.verdict == "pass"
+    assert [each for each in remarks.remarks if "is not what target raspberry-pi-5 describes" in each]
+
+
+def test_a_stored_verdict_of_another_machine_is_none_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`edgetl run` keeps a stage whose inputs have not changed: the machine that measures is one of them."""
+    run = scripted_run(tmp_path, fake_fp32={}, fake_int8={})
+    settings = CheckSettings(run), CheckSettings(run, worker=("ssh", "board"))
+    here = [inputs(each) for each in settings]
+    assert [inputs(each) for each in settings] == here
+    monkeypatch.setattr("edgetl.device.machine.cpu_model", lambda _root: "Another CPU")
+    elsewhere = [inputs(each) for each in settings]
+    assert elsewhere[0] != here[0]
+    assert elsewhere[1] == here[1]
+
+
+def test_a_run_names_the_target_where_nobody_does(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+    before = scripted_run(old, fake_fp32={}, fake_int8={"latency_ns": [4 * MS]})
+    own = target(tmp_path / "own.toml", latency_ratio=1.5)
+    after = scripted_run(new, fake_fp32={}, fake_int8={"latency_ns": [5 * MS]})
+    quantized = QuantizeResult.load(after).model_copy(update={"target": own})
+    quantized.save(after)
+    settings = CheckSettings(None, candidate=str(after), baseline=str(before), out=tmp_path / "out", time_budget_s=2.0)
+    result = check(settings, Silent())
+    assert (result.target, result.verdict) == (own, "pass")
 
 
 def test_two_runs_are_compared_by_what_they_chose(tmp_path: Path) -> None:

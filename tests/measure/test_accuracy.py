@@ -13,11 +13,14 @@ from edgetl.measure.accuracy import (
     ClassDrop,
     drop_interval,
     images_needed,
+    images_to_prove,
+    images_to_tell,
     mcnemar,
     paired,
     predictions,
     tango_interval,
 )
+from edgetl.measure.statistics import wilson
 
 
 @pytest.mark.parametrize(
@@ -151,6 +154,22 @@ def _settled(lost: int, won: int, images: int, total: int, limit: float) -> bool
 
 def test_no_number_of_images_settles_a_drop_that_is_the_limit() -> None:
     assert images_needed(4, 2, 100, 0.02) is None
+
+
+@pytest.mark.parametrize(("lost", "won"), [(1, 5), (5, 1), (3, 3), (6, 0), (0, 6)])
+def test_images_needed_can_be_told_where_every_image_is_discordant(lost: int, won: int) -> None:
+    """More images at these rates are whole ones, and never more in all than there are."""
+    for limit in (0.0, 0.01, 0.05, 0.5):
+        assert images_needed(lost, won, 6, limit) is None or images_needed(lost, won, 6, limit) >= 6
+        assert images_to_prove(lost, won, 6, limit) is None or images_to_prove(lost, won, 6, limit) >= 6
+
+
+def test_how_many_images_tell_a_top_1_from_the_least_allowed() -> None:
+    needed = images_to_tell(0.95, 100, 0.92)
+    assert needed is not None
+    assert wilson(round(0.95 * needed), needed)[0] >= 0.92 > wilson(round(0.95 * (needed // 2)), needed // 2)[0]
+    assert images_to_tell(1.0, 1000, 0.999) > 3000
+    assert images_to_tell(0.9, 100, 0.9) is None
 
 
 def test_no_more_images_are_needed_for_what_is_settled() -> None:

@@ -120,9 +120,9 @@ def test_the_warm_up_lasts_until_runs_no_longer_get_faster() -> None:
     warming = machine.timer("a", lambda now_ns: 2 * MS + max(0, 8 * MS - now_ns // 20))
     assert warm_up(warming, clock=machine.clock) == pytest.approx(2 * MS, rel=0.05)
     assert machine.now_ns >= 150 * MS
-    count = len(machine.visits)
+    machine.visits.clear()
     warm_up(warming, clock=machine.clock)
-    assert len(machine.visits) - count == 1 + module.WARM_PATIENCE
+    assert sum(runs for _, runs in machine.visits) == (1 + module.WARM_PATIENCE) * module.WARM_RUNS
 
 
 def test_the_warm_up_gives_up_on_a_timer_that_never_settles() -> None:
@@ -130,8 +130,19 @@ def test_the_warm_up_gives_up_on_a_timer_that_never_settles() -> None:
     ever_faster = machine.timer("a", lambda _now: int(1e9 * 0.9 ** len(machine.visits)))
     warm_up(ever_faster, clock=machine.clock)
     assert len(machine.visits) == module.WARM_MAX_BLOCKS
+    machine.visits.clear()
     warm_up(ever_faster, clock=machine.clock, until=machine.clock())
-    assert len(machine.visits) == module.WARM_MAX_BLOCKS + 1
+    assert len(machine.visits) == 1 + module.WARM_PATIENCE
+
+
+def test_slow_variants_are_warmed_alike_whatever_their_place() -> None:
+    """Of 60 ms a run, in a session of two seconds: a deadline for all together left the last ones cold."""
+    machine = Machine()
+    timers = {name: machine.timer(name, steady(60 * MS)) for name in ("a", "b", "c")}
+    interleave(timers, time_budget_s=2, decide=after_rounds(1), clock=machine.clock)
+    total = {name: sum(runs for who, runs in machine.visits if who == name) for name in timers}
+    in_a_round = 2 * module.MIN_RUNS
+    assert set(total.values()) == {in_a_round + (1 + module.WARM_PATIENCE) * module.MIN_RUNS}
 
 
 def test_warm_up_runs_are_no_samples() -> None:

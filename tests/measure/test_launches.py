@@ -57,6 +57,13 @@ def test_launching_ends_when_it_is_decided_or_the_time_is_over(tmp_path: Path) -
     assert len(found.launches) == 4
 
 
+def test_a_launch_times_the_runs_that_a_percentile_takes(tmp_path: Path) -> None:
+    slow = variant(tmp_path / "slow.json", latency_ns=[40 * MS])
+    for runs in (0, 29):
+        blocks = launched({"slow": slow}, runs=runs).launches[0].timed["slow"].inference
+        assert sum(map(len, blocks)) >= runs
+
+
 def test_end_to_end_times_whole_passes_over_the_images(tmp_path: Path) -> None:
     from tests.measure.scripted_run import draw
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from edgetl.errors import MeasureError
+from edgetl.gate.limits import outcome
 from edgetl.measure import replication
 from edgetl.measure.launches import Launch, Timed
 from edgetl.measure.replication import Contrast
 from edgetl.measure.state import State
+from edgetl.measure.statistics import is_look, sequential_confidence
 
 MS = 1_000_000
 
@@ -29,6 +31,27 @@ def test_the_interval_covers_the_truth(launches: int, own: float, least: float) 
     rng = np.random.default_rng(launches)
     found = [replication.ratio(simulated(launches, 1.1, own, 0.01, rng)) for _ in range(2000)]
     assert np.mean([each.low <= 1.1 <= each.high for each in found]) >= least
+
+
+@pytest.mark.parametrize("own", [0.01, 0.03])
+def test_a_wrong_verdict_is_as_rare_as_promised_where_the_truth_sits_on_the_budget(own: float) -> None:
+    """Looked at after 3, 5, 8, ... launches, until it decides: at most half of 5 % fail and as many pass."""
+    rng = np.random.default_rng(7)
+    looks = [number for number in range(3, 28) if is_look(number, first=3)]
+
+    def verdict() -> str:
+        launches = simulated(looks[-1], 1.05, own, 0.01, rng)
+        for count in looks:
+            seen = replication.ratio(launches[:count], confidence=sequential_confidence(count, 0.95, first=3))
+            if (found := outcome(seen.low, seen.high, 1.05)) != "inconclusive":
+                return found
+        return "inconclusive"
+
+    verdicts = [verdict() for _ in range(1500)]
+    # 2.5 %, and two standard errors of so many trials.
+    assert verdicts.count("fail") / 1500 < 0.033
+    assert verdicts.count("pass") / 1500 < 0.033
+    assert "pass" in verdicts and "fail" in verdicts
 
 
 def test_launches_that_agree_by_luck_are_not_believed() -> None:

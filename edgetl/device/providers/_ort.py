@@ -44,7 +44,8 @@ SPIN_US = 1000
 class Ep:
     """An execution provider: its name at ONNX Runtime, the options it gets, and what to install to have it.
 
-    ``alone`` forbids nodes on any other; ``precisions`` are those it computes in when asked, beside the model's own.
+    ``alone`` forbids nodes on any other, else only what multiplies and accumulates must be on this one; ``precisions``
+    are those that it computes in when a file holds them or they are asked for, beside fp32 and a graph's int8.
     ``device`` is where option ``binding`` keeps a session's buffers, as ONNX Runtime calls it; ``meaning`` says in
     sentences what an error of the engine tells of the machine, or None.
     """
@@ -105,7 +106,9 @@ def load(model: Path, spec: SessionSpec, threads: int, ep: Ep) -> EngineSession:
     session, load_ns = _session(ort, model, options, provider_options, ep)
     placement, operators = _placement(session)
     _check_placement(session, placement, ep)
-    found = _Found(placement, _elsewhere(session, ep), _precision(spec, operators, ep))
+    elsewhere = _elsewhere(session, ep)
+    _check_elsewhere(elsewhere, ep)
+    found = _Found(placement, elsewhere, _precision(spec, operators, ep))
     plain = _engine_session(ort, session, spec, threads, found, load_ns)
     if binding is None:
         return dataclasses.replace(plain, infer=_explained(plain.infer, ep))
@@ -236,14 +239,25 @@ def _check_placement(session: Any, placement: Mapping[str, int], ep: Ep) -> None
         raise ModelError(f"{ep.name} does not run the whole model ({counts}); a silent fallback is never measured.")
 
 
+def _check_elsewhere(elsewhere: Mapping[str, tuple[str, ...]], ep: Ep) -> None:
+    """Raise ModelError where another execution provider multiplies and accumulates; reshaping and the like it may."""
+    fallen = {provider: names for provider, names in elsewhere.items() if names}
+    if fallen:
+        named = ", ".join(f"{len(names)} on {name}, the first {names[0]}" for name, names in fallen.items())
+        raise ModelError(
+            f"{ep.name} does not run all convolutions and products of the model ({named}); a silent fallback is never "
+            "measured."
+        )
+
+
 def _precision(spec: SessionSpec, operators: frozenset[str], ep: Ep) -> str:
-    """Return what is computed in: int8 where the graph is quantized, else what the file holds or the provider makes.
+    """Return what is computed in: int8 where the graph is quantized, else what is asked for and the provider can.
 
     Where ONNX Runtime (before 1.24) tells no operators, what the caller says of the file is all there is.
     """
     if any(operator.startswith(_QUANTIZED) for operator in operators):
         return "int8"
-    if (spec.precision == "int8" and not operators) or spec.precision == "fp16" or spec.precision in ep.precisions:
+    if (spec.precision == "int8" and not operators) or spec.precision in ep.precisions:
         return spec.precision
     return "fp32"
 

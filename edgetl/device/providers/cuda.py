@@ -19,6 +19,7 @@ EP = _ort.Ep(
     # TF32 rounds fp32 inputs to 10 bits of mantissa: not what a baseline called fp32 should do unasked.
     options={"use_tf32": "0"},
     alone=True,
+    precisions=("fp16",),
     device="cuda",
     meaning=nvidia.of_message,
 )
