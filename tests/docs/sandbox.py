@@ -151,7 +151,9 @@ def make(root: Path) -> Box:
         timeout=540,
     )
     assert not wrong, wrong
-    # Two models of edgetl's own, as a gate compares them, and a second run, as a report does.
+    # Two models and two bundles, as a gate compares them, and a second run, as a report does.
+    wrong = box.run("edgetl bundle --force --out old.pyz && cp old.pyz new.pyz", timeout=300)
+    assert not wrong, wrong
     for name in ("old.onnx", "new.onnx"):
         shutil.copy(box.work / "runs" / "latest" / "model.onnx", box.work / name)
     shutil.copytree(box.work / "runs" / "photos-mobilenet_v2", box.work / "runs" / "photos-resnet18")
