@@ -12,7 +12,7 @@ from edgetl import api
 from edgetl.cli import complete, options, output
 from edgetl.cli.sections import SectionedCommand, option
 from edgetl.defaults import CHECK_S
-from edgetl.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
+from edgetl.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS, MeasureError
 
 EXIT = {"pass": EXIT_PASS, "fail": EXIT_FAIL, "inconclusive": EXIT_INCONCLUSIVE}
 COMPARED, JUDGED, REPORTS = "What is compared", "How it is judged", "Reports"
@@ -57,13 +57,17 @@ Exit codes: 0 pass, 1 fail, 2 bad input, 3 could not measure, 4 inconclusive
 def check(run: Path | None, as_json: bool, **given: Any) -> None:
     """Judge a candidate against a baseline, here and now: pass, fail or inconclusive."""
     from edgetl.reporting import terminal
-    from edgetl.reporting.ci import Reports, require, write
+    from edgetl.reporting.ci import Reports, require, write, write_unmeasured
     from edgetl.reporting.json import as_object
 
     reports = Reports(**{name: given.pop(name) for name in ("junit", "markdown", "code_quality", "metrics", "text")})
     require(reports)
     with output.progress() as progress:
-        result = api.check(run, progress=progress, **given)
+        try:
+            result = api.check(run, progress=progress, **given)
+        except MeasureError as error:
+            write_unmeasured(error, reports, os.environ)
+            raise
     # Before it is shown: of a report that cannot be written, stdout has one object, and check.json is there.
     write(result, reports, os.environ)
     output.show(as_object(result), as_json, lambda: terminal.check(result))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from edgetl.artifacts import CheckResult
-from edgetl.errors import UsageError
+from edgetl.errors import MeasureError, UsageError
 from edgetl.files import require_place, write_text
 from edgetl.reporting import github, gitlab, junit, markdown, plain
 from edgetl.reporting.lines import line
@@ -20,6 +20,8 @@ _RENDERED: Mapping[str, Callable[[CheckResult], str]] = {
     "metrics": gitlab.metrics,
     "text": plain.check,
 }
+
+_UNMEASURED = "edgetl check could not measure"
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,38 @@ def write(result: CheckResult, reports: Reports, environment: Mapping[str, str])
     is for the result) and the Markdown is added to the summary of the job. Nobody asked for that summary: one that
     cannot be written is a line on stderr, and the verdict stands.
     """
-    for name, path in reports.asked.items():
-        try:
-            write_text(path, _RENDERED[name](result))
-        except (UsageError, OSError) as error:
-            raise _unwritable(path, error) from error
+    _write({path: _RENDERED[name](result) for name, path in reports.asked.items()})
     if environment.get("GITHUB_ACTIONS") == "true":
         sys.stderr.write(github.annotations(result))
         sys.stderr.flush()
         if summary := environment.get("GITHUB_STEP_SUMMARY"):
             _append(Path(summary), markdown.check(result))
     return tuple(reports.asked.values())
+
+
+def write_unmeasured(error: MeasureError, reports: Reports, environment: Mapping[str, str]) -> None:
+    """Write why there is no verdict, where people look for one; raises UsageError where it cannot be written.
+
+    GitLab's widgets have no place for it: an old report there would be worse than none, and none is written.
+    """
+    said = line(str(error))
+    texts = {
+        "junit": junit.unmeasured(said),
+        "markdown": f"**{_UNMEASURED}.** {said}\n",
+        "text": f"{_UNMEASURED}: {said}\n",
+    }
+    _write({path: texts[name] for name, path in reports.asked.items() if name in texts})
+    if environment.get("GITHUB_ACTIONS") == "true":
+        sys.stderr.write(github.unmeasured(said))
+        sys.stderr.flush()
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    for path, text in texts.items():
+        try:
+            write_text(path, text)
+        except (UsageError, OSError) as error:
+            raise _unwritable(path, error) from error
 
 
 def _append(path: Path, text: str) -> None:

@@ -25,6 +25,11 @@ def annotations(result: CheckResult) -> str:
     return "".join(f"{command}\n" for command in commands)
 
 
+def unmeasured(reason: str) -> str:
+    """Return the line of an error that says why there is no verdict."""
+    return f"{_command('error', 'edgetl check could not measure', reason)}\n"
+
+
 def _command(name: str, title: str, message: str) -> str:
     return f"::{name} title={_property(line(title))}::{_data(line(message))}"
 

@@ -23,8 +23,7 @@ def junit(result: CheckResult) -> str:
         "skipped": "0",
         "time": f"{result.seconds:.3f}",
     }
-    root = ElementTree.Element("testsuites", {"name": "edgetl check", **counts})
-    suite = ElementTree.SubElement(root, "testsuite", {"name": _valid(f"edgetl check {result.candidate}"), **counts})
+    root, suite = _suite(f"edgetl check {result.candidate}", counts)
     suite.set("timestamp", _valid(result.created))
     facts = {name: getattr(result, name) for name in ("verdict", "candidate", "baseline", "target")}
     _properties(suite, facts | {"machine": machine(result.machine)})
@@ -32,6 +31,25 @@ def junit(result: CheckResult) -> str:
     share = result.seconds / max(1, len(outcomes))
     for name, finding in zip(findings.names(result.findings), result.findings, strict=True):
         _case(suite, name, finding, result.target, share)
+    return _document(root)
+
+
+def unmeasured(reason: str) -> str:
+    """Return an XML document that says why there is no verdict, as an error."""
+    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": "0.000"}
+    root, suite = _suite("edgetl check", counts)
+    case = ElementTree.SubElement(suite, "testcase", {"classname": "edgetl", "name": "check", "time": "0.000"})
+    said = _valid(reason)
+    ElementTree.SubElement(case, "error", {"message": said, "type": "unmeasured"}).text = said
+    return _document(root)
+
+
+def _suite(name: str, counts: dict[str, str]) -> tuple[ElementTree.Element, ElementTree.Element]:
+    root = ElementTree.Element("testsuites", {"name": "edgetl check", **counts})
+    return root, ElementTree.SubElement(root, "testsuite", {"name": _valid(name), **counts})
+
+
+def _document(root: ElementTree.Element) -> str:
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'

@@ -15,6 +15,8 @@ from edgetl.artifacts import CheckResult, State
 from edgetl.errors import UsageError
 from edgetl.reporting import ci, github, gitlab, junit, markdown, plain
 from edgetl.reporting.ci import Reports
+from tests.cli.hostile import invoke
+from tests.measure.scripted_run import scripted_run
 from tests.reporting.check_result import check_result, drop, flip, latency, of_class
 
 HOSTILE = 'a|b<c>&"'
@@ -294,6 +296,23 @@ def test_elsewhere_nothing_is_printed(environment: dict[str, str], capsys: pytes
     ci.write(FAILED, Reports(), environment)
     assert capsys.readouterr() == ("", "")
     assert list(Path().iterdir()) == []
+
+
+def test_what_could_not_be_measured_stands_where_people_look_for_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail = {"at": "load", "how": "unavailable", "message": "No <GPU> here."}
+    run = scripted_run(tmp_path, test=2, fake_fp32={}, fake_int8={"fail": fail})
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    reports = [f"--{name}={name}" for name in ("junit", "markdown", "text", "code-quality")]
+    said = invoke("check", "--run", str(run), *reports)
+    assert said.code == 3
+    assert "\n::error title=edgetl check could not measure::" in f"\n{said.err}"
+    (case,) = ElementTree.parse("junit").getroot().iter("testcase")
+    (error,) = case.findall("error")
+    assert "No <GPU> here." in (error.text or "")
+    assert all("No <GPU> here." in Path(name).read_text(encoding="utf-8") for name in ("markdown", "text"))
+    assert not Path("code-quality").exists()
 
 
 def _file_in_the_way() -> Reports:
