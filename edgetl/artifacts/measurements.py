@@ -41,12 +41,14 @@ class Row(Candidate):
     ``mac_share`` maps it to its share of the multiply-accumulates, None where that cannot be told. Figures are means
     over launches with the intervals that launches support; a percentile that takes more runs than there were is None.
     ``energy_mj`` is what one image costs in millijoules, by the meter ``energy_source``; None on a machine without one.
-    ``throughput`` is empty where it was not asked for.
+    ``engine_settings`` are what it ran with, as the engine names it. ``throughput`` is empty where it was not asked
+    for.
     """
 
     engine: str | None = None
     engine_version: str | None = None
     actual_precision: str | None = None
+    engine_settings: dict[str, str] | None = None
     threads: int | None = None
     latency_p50_ci_ms: Interval | None = None
     latency_p90_ms: float | None = None

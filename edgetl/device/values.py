@@ -58,7 +58,8 @@ class LoadReport:
 
     ``placement`` maps an execution provider (or device) to its number of graph nodes; ``elsewhere`` names, for each but
     the one that was asked for, those of its nodes that multiply and accumulate, and is empty also where the engine does
-    not tell nodes. ``precision`` is what the engine says it computes in; ``load_ns`` is the time to create the session.
+    not tell nodes. ``precision`` is what the engine says it computes in; ``load_ns`` is the time to create the session;
+    ``settings`` are the engine's own, such as CUDA's ``use_tf32``.
     """
 
     provider: str
@@ -71,6 +72,7 @@ class LoadReport:
     input_shape: tuple[int | None, ...]
     input_dtype: str
     elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LoadReport:

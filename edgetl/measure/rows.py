@@ -73,6 +73,7 @@ def measured_row(measured: Measured, against: tuple[str, str] | None, budgets: B
         engine=report.engine,
         engine_version=report.engine_version,
         actual_precision=report.precision,
+        engine_settings=dict(report.settings),
         threads=report.threads,
         placement=dict(report.placement),
         mac_share=measured.mac_share,

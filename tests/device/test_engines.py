@@ -124,10 +124,10 @@ def test_openvino_computes_in_bf16_only_when_asked(tmp_path: Path) -> None:
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this CPU has no bf16")
     model = tiny.save(tmp_path / "m.onnx")
-    precisions = {
-        asked: providers.load(model, SessionSpec("openvino", asked)).report.precision for asked in ("fp32", "bf16")
-    }
-    assert precisions == {"fp32": "fp32", "bf16": "bf16"}
+    reports = {asked: providers.load(model, SessionSpec("openvino", asked)).report for asked in ("fp32", "bf16")}
+    assert {asked: report.precision for asked, report in reports.items()} == {"fp32": "fp32", "bf16": "bf16"}
+    hints = {asked: report.settings["INFERENCE_PRECISION_HINT"] for asked, report in reports.items()}
+    assert hints == {"fp32": "f32", "bf16": "bf16"}
 
 
 @pytest.mark.parametrize(

@@ -292,5 +292,7 @@ def _engine_session(
         input_shape=shape,
         input_dtype=dtype,
         elsewhere=found.elsewhere,
+        # As ONNX Runtime has them, defaults included.
+        settings=dict(session.get_provider_options()[session.get_providers()[0]]),
     )
     return EngineSession(report, infer, shape[0])

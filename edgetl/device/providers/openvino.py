@@ -55,7 +55,7 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
         found = ", ".join(core.available_devices) or "none"
         raise ProviderUnavailable(f"OpenVINO finds no device '{device}' here (it finds {found}). Install its driver.")
     streams = streams_of(spec)
-    properties: dict[str, Any] = {
+    properties = {
         "INFERENCE_PRECISION_HINT": PRECISION_HINTS.get(spec.precision, "f32"),
         "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
         "NUM_STREAMS": str(streams),
@@ -85,6 +85,7 @@ def load(model: Path, spec: SessionSpec, threads: int) -> Session:
         load_ns=load_ns,
         input_shape=shape,
         input_dtype=dtype,
+        settings=properties,
     )
     return EngineSession(report, _inference(ov, compiled, shape), shape[0], lambda: _inference(ov, compiled, shape))
 
