@@ -24,7 +24,7 @@ from edgetl.environments import Made, create
 from edgetl.environments.carried import start_code
 from edgetl.environments.local import local_command
 from edgetl.environments.record import environments_dir
-from edgetl.errors import EdgetlError, Interruption, UsageError
+from edgetl.errors import EdgetlError, Interruption, UsageError, WorkerError
 from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
 from tests import environments as real
@@ -103,7 +103,7 @@ def test_an_environment_is_made_with_pip_checked_and_remembered(tmp_path: Path) 
         "Using cached numpy-2.0-cp311-cp311-linux_x86_64.whl (9 MB)",
     ]
     done = calls(tmp_path)
-    assert {"onnxruntime-openvino>=1.23", "numpy>=1.26", "pillow>=10.3"} <= set(done[1])
+    assert {"onnxruntime-openvino>=1.24", "numpy>=1.26", "pillow>=10.3"} <= set(done[1])
     assert create("openvino-ep", remarks, python="/no/such/python") == made
     assert calls(tmp_path) == done, "one that is there is not made again"
 
@@ -119,7 +119,7 @@ def test_an_environment_is_made_with_pip_checked_and_remembered(tmp_path: Path) 
                     "fails": True,
                 }
             },
-            "Could not install onnxruntime-openvino>=1.23: No matching distribution found for x",
+            "Could not install onnxruntime-openvino>=1.24: No matching distribution found for x",
         ),
         (
             {
@@ -373,15 +373,13 @@ def test_openvino_s_provider_runs_beside_the_cpu_s(
             assert found.precision == beside.precision == precision
             np.testing.assert_allclose(other.logits(pixels), here.logits(pixels), atol=2.0)
         model = _with_a_pool_that_openvino_lacks(tmp_path)
-        found = other.load(model, SessionSpec("openvino-ep", threads=1))
-        share = mac_share(model, found)
-        assert share is not None
-        assert set(share) == set(found.placement)
-        assert sum(share.values()) == pytest.approx(1)
-        # Of 6912 + 512 multiplications those of the nodes that are named.
-        costs = {"first": 6912 / 7424, "second": 512 / 7424}
-        named = found.elsewhere.get("CPUExecutionProvider", ())
-        assert share.get("CPUExecutionProvider", 0.0) == pytest.approx(sum(costs[name] for name in named))
+        # A version that leaves a convolution to the CPU provider besides is refused; one that does not says all of it.
+        try:
+            found = other.load(model, SessionSpec("openvino-ep", threads=1))
+        except WorkerError as error:
+            assert "CPUExecutionProvider" in str(error) and "a silent fallback is never measured" in str(error)
+        else:
+            assert (mac_share(model, found) or {})[ep] == pytest.approx(1)
 
 
 def _with_a_pool_that_openvino_lacks(tmp_path: Path) -> Path:

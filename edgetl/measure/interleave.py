@@ -101,8 +101,8 @@ def warm_up(timer: Timer, *, clock: Callable[[], float] = time.monotonic, until:
     absorbs what is left.
     """
     first = timer.time(MIN_RUNS)
-    runs = min(max(WARM_BLOCK_NS // max(*first, 1), MIN_RUNS), WARM_RUNS)
-    fastest, stalled = min(*first, *(timer.time(runs - MIN_RUNS) if runs > MIN_RUNS else ())), 0
+    runs = min(max(WARM_BLOCK_NS // max((*first, 1)), MIN_RUNS), WARM_RUNS)
+    fastest, stalled = min((*first, *(timer.time(runs - MIN_RUNS) if runs > MIN_RUNS else ()))), 0
     for made in range(1, WARM_MAX_BLOCKS):
         if stalled == WARM_PATIENCE or (made > WARM_PATIENCE and clock() >= until):
             break
