@@ -63,6 +63,10 @@ class Limit:
     least: bool = False
     itself: float | None = None
 
+    def is_judged(self, evidence: Evidence) -> bool:
+        """Return whether it can be: milliseconds of another machine say nothing of the target's, where ratios do."""
+        return self.unit != "ms" or not evidence.elsewhere
+
 
 def judge(evidence: Evidence, budgets: Budgets) -> tuple[Finding, ...]:
     """Return the finding on each budget that is set."""
@@ -77,8 +81,8 @@ def settled(evidence: Evidence, budgets: Budgets) -> bool:
     """Return whether more launches could change no finding that is not clear yet."""
     return all(
         finding.outcome != "inconclusive"
-        for finding in judge(replace(evidence, elsewhere=""), budgets)
-        if LIMITS[finding.budget].is_timed
+        for finding in judge(evidence, budgets)
+        if LIMITS[finding.budget].is_timed and LIMITS[finding.budget].is_judged(evidence)
     )
 
 
@@ -108,15 +112,9 @@ def _finding(name: str, limit: Limit, evidence: Evidence, allowed: float, confid
         judged = replace(judged, estimate=_exactly(itself, confidence))
     low, high = judged.estimate.interval
     result = outcome(-high, -low, -allowed) if limit.least else outcome(low, high, allowed)
-    if limit.unit == "ms" and evidence.elsewhere:
-        # Another machine's milliseconds say nothing of the target's; ratios are worth something.
-        result, judged = (
-            "inconclusive",
-            replace(
-                judged,
-                more=f"measured by {evidence.elsewhere}, which is not the target: name a device (--on ssh://user@host).",
-            ),
-        )
+    if not limit.is_judged(evidence):
+        stranger = f"measured by {evidence.elsewhere}, which is not the target: name a device (--on ssh://user@host)."
+        result, judged = "inconclusive", replace(judged, more=stranger)
     scale = 100 if limit.unit == "points" else 1
     before, after = (None if each is None else scale * each for each in (judged.baseline, judged.candidate))
     return Finding(

@@ -218,6 +218,19 @@ def test_a_row_says_what_share_of_the_arithmetic_its_provider_does(tmp_path: Pat
     assert result.rows[0].energy_mj is result.rows[0].energy_source is None
 
 
+@pytest.mark.engine
+def test_a_meter_of_one_provider_tells_though_another_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU's counter may be root's alone, and a GPU's is everybody's."""
+    pytest.importorskip("onnxruntime")
+    run = scripted_run(tmp_path, test=4, cpu_fp32={"provider": "cpu"}, fake_int8={})
+    from tests.device import tiny
+
+    replace_models(run, {"cpu-fp32": tiny.save(run / "a.onnx"), "fake-int8": run / "fake-int8.json"})
+    metered = {"fake": (3.0, "nvml")}
+    monkeypatch.setattr("edgetl.measure.bench.millijoules", lambda variant, _: metered.get(variant.provider))
+    assert [each.energy_mj for each in benched(run).rows] == [None, 3.0]
+
+
 def test_a_candidate_that_dies_while_it_is_timed_is_a_row_and_the_others_are_measured(tmp_path: Path) -> None:
     dying = {"fail": {"at": "run", "how": "exit", "after": 60, "message": "No memory."}}
     result = benched(scripted_run(tmp_path, fake_fp32={}, fake_int8={}, dying_int8={**dying, "provider": "fake"}))
