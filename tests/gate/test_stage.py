@@ -13,6 +13,7 @@ from edgetl.errors import DataError, UsageError, WorkerError
 from edgetl.gate.images import order
 from edgetl.gate.sides import Side
 from edgetl.gate.stage import CheckSettings, check, inputs
+from edgetl.measure.launches import MIN_ROUNDS
 from edgetl.progress import Silent
 from tests.measure.scripted_run import MS, PREPROCESS, draw, script, scripted_run
 from tests.photos import Remarks
@@ -183,8 +184,10 @@ def test_every_budget_of_the_target_is_judged(tmp_path: Path) -> None:
     assert by_budget["memory_mb"].reason.startswith("Peak memory is")
 
 
-def test_the_90th_percentile_of_a_slow_model_is_judged_too(tmp_path: Path) -> None:
+def test_the_90th_percentile_of_a_slow_model_is_judged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A launch would time far fewer than the 29 runs that it takes, and more time would not help."""
+    # Scripted runs take no time, so that a launch would make all rounds that it may.
+    monkeypatch.setattr("edgetl.measure.launches.MAX_ROUNDS", MIN_ROUNDS)
     run = scripted_run(tmp_path, fake_fp32={"latency_ns": [200 * MS]}, fake_int8={"latency_ns": [150 * MS]})
     result = checked(run, target=target(tmp_path / "own.toml", latency_p90_ms=180))
     assert {finding.budget: finding.outcome for finding in result.findings}["latency_p90_ms"] == "pass"
