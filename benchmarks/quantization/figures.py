@@ -36,7 +36,7 @@ def measure(case: Case, folder: Path, budget: str | None, options: Sequence[str]
         threads: search.search(run, folder / "searches" / f"{case.name}-{threads}", Asked(threads, told, tuple(more)))
         for threads in case.threads
     }
-    with images_of(run) as images:
+    with images_of(case, run, folder) as images:
         judge = Judge(others[0], images)
         verdicts = {each.name: judge.judged(each) for each in others}
         rows = [_threads(case, threads, searches[threads], verdicts, judge) for threads in case.threads]

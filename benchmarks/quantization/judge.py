@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quantization import networks
 from benchmarks.quantization.contestant import Contestant
+from benchmarks.quantization.models import Case
 from edgetl.dataset import Dataset, judging_images
 from edgetl.environments.local import local_command
 from edgetl.errors import WorkerError
@@ -22,8 +24,6 @@ from edgetl.progress import Silent
 from edgetl.quantization.search.contest import same_logits
 from edgetl.spool import spooled
 
-MOST = 1000
-"""How many images there are of a verdict: of 400, VGG16 had lost three and won none where 1,000 have five of each."""
 ALL_CORES = 0
 
 Pixels = NDArray[np.uint8]
@@ -56,14 +56,27 @@ class Judged:
 
 
 @contextlib.contextmanager
-def images_of(run: Path) -> Iterator[Images]:
-    """Yield the images that edgetl neither calibrated on nor chose by, in an order that mixes the classes."""
-    dataset, model = Dataset.load(run), run / "model.onnx"
-    all_of_them = judging_images(dataset)
-    mixed = np.random.default_rng(0).permutation(len(all_of_them))[:MOST]
-    images = [all_of_them[place] for place in mixed]
-    with spooled(dataset.paths(images), metadata.read(model).preprocess, Silent()) as pixels:
-        yield Images(pixels, tuple(dataset.labels(images)))
+def images_of(case: Case, run: Path, folder: Path) -> Iterator[Images]:
+    """Yield the images of the verdict on ``run``, the run of ``case``, in an order that mixes the classes.
+
+    edgetl was given none of them, or (photos) neither calibrated on them nor chose by them.
+    """
+    facts = metadata.read(run / "model.onnx")
+    paths, labels = _photos(run) if case.photos else _drawn(folder, case.verdict, facts.classes)
+    mixed = np.random.default_rng(0).permutation(len(paths))
+    with spooled([paths[place] for place in mixed], facts.preprocess, Silent()) as pixels:
+        yield Images(pixels, tuple(labels[place] for place in mixed))
+
+
+def _photos(run: Path) -> tuple[Sequence[Path], Sequence[int]]:
+    dataset = Dataset.load(run)
+    images = judging_images(dataset)
+    return dataset.paths(images), dataset.labels(images)
+
+
+def _drawn(folder: Path, count: int, classes: Sequence[str]) -> tuple[Sequence[Path], Sequence[int]]:
+    paths = sorted(networks.judging_images(folder, count).glob("*/*"))
+    return paths, [classes.index(path.parent.name) for path in paths]
 
 
 class Judge:

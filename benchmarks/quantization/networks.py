@@ -28,9 +28,9 @@ from edgetl.device.values import Preprocess
 from edgetl.files import replacing
 from edgetl.pixels import iter_pixels
 
-TRAINED_ON, JUDGED_ON = 101, 202
-"""Seeds of the demo images: no picture is in both sets."""
-TRAIN, VAL, JUDGED_VAL, STATISTICS = 6000, 480, 400, 256
+TRAINED_ON, FITTED_ON, JUDGED_ON = 101, 202, 303
+"""Seeds of the demo images that networks are trained on, that edgetl is given, and of the verdict: all different."""
+TRAIN, VAL, FITTED_VAL, STATISTICS = 6000, 480, 400, 256
 BATCH = 32
 
 
@@ -118,12 +118,17 @@ def preprocess_of(arch: str) -> Preprocess:
 
 def photographed(folder: Path, count: int) -> Path:
     """Return a folder of class folders of about ``count`` demo images that no network was trained on, drawn once."""
-    return _drawn(folder, JUDGED_ON, {"test": count}) / "test"
+    return _drawn(folder, FITTED_ON, {"test": count}) / "test"
 
 
-def judged_images(folder: Path, train: int, test: int) -> Path:
+def fitted_images(folder: Path, train: int, test: int) -> Path:
     """Return the root of train/, val/ and test/ of demo images that no network was trained on, drawn once."""
-    return _drawn(folder, JUDGED_ON, {"train": train, "val": JUDGED_VAL, "test": test})
+    return _drawn(folder, FITTED_ON, {"train": train, "val": FITTED_VAL, "test": test})
+
+
+def judging_images(folder: Path, count: int) -> Path:
+    """Return a folder of class folders of about ``count`` demo images for the verdict alone, drawn once."""
+    return _drawn(folder, JUDGED_ON, {"test": count}) / "test"
 
 
 def _drawn(folder: Path, seed: int, counts: dict[str, int]) -> Path:

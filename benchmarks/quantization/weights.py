@@ -64,7 +64,7 @@ def _print_rows(case: Case, folder: Path) -> None:
     path, recipe = run / "model.onnx", recipes.load(RECIPE)
     model = onnx.load(path)
     calibration = Calibration(Dataset.load(run), metadata.read(path).preprocess, recipe.samples, 0)
-    with images_of(run) as images:
+    with images_of(case, run, folder) as images:
         expected = logits(model, images.pixels)
         for name, quantized in _ways(model, recipe, calibration):
             actual = logits(quantized, images.pixels)
