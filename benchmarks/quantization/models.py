@@ -28,7 +28,7 @@ TRAIN, TEST = 600, 100
 ADOPTED = 2000
 """How many demo images serve a network that keeps its own head: to calibrate and to choose."""
 VERDICT = 4000
-"""How many images a verdict is given on. On 1,000 others a peer's int8 ResNet50 gained 1.3 points; here it loses 1.2."""
+"""How many images judge. On 1,000 others a peer's int8 ResNet50 gained 1.3 points, here it loses 1.2."""
 PHOTO_CLASSES, COMPARED = 1000, 8
 
 
