@@ -37,7 +37,7 @@ class Case:
     """A model to quantize. ``allowed`` is the drop of top-1 it may have, a fraction.
 
     ``budget`` is what `edgetl quantize` is told, by the network's size; ``race_s`` how long the contestants race, and
-    ``verdict`` how many images it is judged on (where they are photos: all that there are).
+    ``verdict`` how many drawn images it is judged on; of photos all that there are.
 
     A ``rescaled`` MobileNetV2 computes the same in float, with channels that per-tensor ranges do not fit.
     """
@@ -63,7 +63,7 @@ CASES = (
     Case("mobilenet_v3_large", "mobilenet_v3_large", 0.010),
     Case("resnet18", "resnet18", 0.003),
     Case("resnet50", "resnet50", 0.003, "150s", 40.0),
-    Case("vgg16", "vgg16", 0.003, "300s", 40.0, verdict=2000),
+    Case("vgg16", "vgg16", 0.003, "480s", 40.0, verdict=2000),
     Case("googlenet", "googlenet", 0.003, "150s", 40.0),
     Case("inception_v3", "inception_v3", 0.003, "150s", 40.0),
 )

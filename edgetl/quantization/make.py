@@ -12,6 +12,8 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
+import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +51,14 @@ class Workshop:
         self._digest = runs.digest(__version__, versions(), self._sha256)
         self._hashes = [image.sha256 for image in images.images()]
 
-    def make(self, recipe: Recipe) -> Path | Setback:
-        """Return the recipe's model file in the folder (``.onnx``, or ``.zip`` with OpenVINO's IR), or why not."""
+    def make(self, recipe: Recipe, until: float = math.inf) -> Path | Setback:
+        """Return the recipe's model file in the folder (``.onnx``, or ``.zip`` with OpenVINO's IR), or why not.
+
+        Raises TimeoutError where it was not there and could not be made ``until`` that monotonic time.
+        """
         key = self.made_from(recipe)
         if key not in self._made:
-            self._made[key] = self._try(recipe)
+            self._made[key] = self._try(recipe, until)
         return self._made[key]
 
     def has(self, recipe: Recipe) -> bool:
@@ -105,7 +110,7 @@ class Workshop:
         self._made[self.made_from(recipe)] = path
         return path
 
-    def _try(self, recipe: Recipe) -> Path | Setback:
+    def _try(self, recipe: Recipe, until: float) -> Path | Setback:
         if (refusal := self.refusal(recipe)) is not None:
             return refusal
         path = self._folder / f"{recipe.name}{SUFFIXES.get(recipe.engine, '.onnx')}"
@@ -115,10 +120,13 @@ class Workshop:
         data = cache.cached(origin, path.suffix)
         if data is None:
             try:
-                data = make(self._model, recipe, self.images, self._classifier)
+                data = make(self._model, recipe, dataclasses.replace(self.images, until=until), self._classifier)
             except ImportError as error:
                 return Setback("unavailable", f"Its recipe needs {recipe.engine}, which cannot be imported ({error}).")
-            except Exception as error:  # noqa: BLE001 - quantizers raise anything for graphs that they do not understand
+            except Exception as error:
+                # Quantizers raise anything for graphs that they do not understand, and also when the time is over.
+                if time.monotonic() >= until:
+                    raise TimeoutError from error
                 reason = f"{type(error).__name__}: {error}"
                 return Setback("rejected", f"{recipe.engine} cannot quantize this model: {reason}.")
             cache.keep(origin, path.suffix, data)

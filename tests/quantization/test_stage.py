@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from edgetl.files import sha256_file
 from edgetl.graph import metadata
 from edgetl.progress import Silent
 from edgetl.quantization import QuantizeSettings, quantize
+from edgetl.quantization import make as making
 from edgetl.quantization import stage as stages
 from edgetl.quantization.calibration import images as calibration
 from edgetl.quantization.make import Workshop
@@ -238,6 +240,25 @@ def test_two_candidates_of_one_recipe_share_its_file(run: Path, tmp_path: Path) 
     written = first.stat().st_mtime_ns
     assert workshop.make(recipes.load("u8s8-minmax")) == first
     assert first.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("recipe", ["u8s8-minmax", "u8s8-equalized", "nncf-onnx", "nncf-openvino"])
+def test_making_a_file_ends_with_the_time_and_can_be_begun_again(
+    recipe: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if recipe.startswith("nncf"):
+        pytest.importorskip("nncf")
+    begun = iter(range(100))
+    monkeypatch.setattr(calibration, "time", SimpleNamespace(monotonic=lambda: next(begun)))
+    monkeypatch.setattr(making, "time", SimpleNamespace(monotonic=lambda: next(begun)))
+    images = calibration.Calibration(Dataset.load(run), fixture.PREPROCESS, 8, 0)
+    workshop = Workshop(run / "model.onnx", tmp_path / "candidates", images)
+    # The first of its batches comes in time.
+    with pytest.raises(TimeoutError):
+        workshop.make(recipes.load(recipe), until=1)
+    assert next(begun) >= 2
+    assert not workshop.has(recipes.load(recipe))
+    assert isinstance(workshop.make(recipes.load(recipe)), Path)
 
 
 def test_the_same_images_and_recipe_give_the_same_bytes(run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,18 +20,27 @@ BATCH = 4
 
 @dataclass(frozen=True)
 class Calibration:
-    """A stratified order of ``reserved`` images that are kept for calibration; a recipe takes the first of them."""
+    """A stratified order of ``reserved`` images that are kept for calibration; a recipe takes the first of them.
+
+    From the monotonic time ``until`` on there are no more batches.
+    """
 
     dataset: Dataset
     preprocess: Preprocess
     reserved: int
     seed: int
+    until: float = math.inf
 
     def images(self) -> tuple[ImageRef, ...]:
         """Return the images that are kept."""
         return calibration_images(self.dataset, self.reserved, self.seed)
 
     def batches(self, samples: int) -> Iterator[NDArray[np.uint8]]:
-        """Yield uint8 NHWC batches of at most ``samples`` images, decoded as they are needed."""
+        """Yield uint8 NHWC batches of at most ``samples`` images, decoded as they are needed.
+
+        Raises TimeoutError where the time is over: nothing else ends the work of a library that goes through them.
+        """
         for _, pixels in iter_pixels(self.dataset.paths(self.images()[:samples]), self.preprocess, batch=BATCH):
+            if time.monotonic() >= self.until:
+                raise TimeoutError("The time for making this file is over.")
             yield pixels

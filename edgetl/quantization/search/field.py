@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from edgetl.recipes import Recipe
 from edgetl.targets import TargetCandidate
 
 MAX_RACE_S, MIN_RACE_S = 10.0, 1.0
+# What a quantized file takes to be judged, as a part of what the baseline takes at the target's number of threads.
+JUDGED_IN = 0.5
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,12 @@ class Field:
         """Return how long a race may last that gets ``share`` of the time that is left."""
         return min(max(share * self.clock.left, MIN_RACE_S), MAX_RACE_S)
 
+    @property
+    def making_end(self) -> float:
+        """The monotonic time by which a quantized file has to be there, if there is to be time to judge it."""
+        image_s = (self.contest.baseline.latency_p50_ns or 0.0) / 1e9
+        return self.clock.end - JUDGED_IN * image_s * len(self.contest.ground.pixels)
+
     def calibration_pixels(self, count: int) -> NDArray[np.uint8]:
         """Return up to ``count`` calibration images, uint8 (n, h, w, 3): those that choose must not also mend."""
         return np.concatenate(list(self.workshop.images.batches(count)))
@@ -95,11 +104,11 @@ def variant(trial: Trial, suffix: str, left_float: Sequence[str], precision: str
     return Trial(candidate, recipe=derived)
 
 
-def with_file(trial: Trial, made: object) -> Trial:
+def with_file(trial: Trial, made: Path | Setback) -> Trial:
     """Return ``trial`` with the file that was ``made`` for it, or with the reason why there is none."""
     if isinstance(made, Setback):
         return replace(trial, setback=made)
-    return replace(trial, model=made)  # type: ignore[arg-type]
+    return replace(trial, model=made)
 
 
 def _recipe(trial: Trial) -> Recipe:

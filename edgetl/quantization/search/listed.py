@@ -45,7 +45,11 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
         if left <= 0 or (not made and left < SURE_OF * longest):
             field.add(trial)
             continue
-        trial = with_file(trial, field.workshop.make(recipe) if recipe else model)
+        try:
+            trial = with_file(trial, field.workshop.make(recipe, field.making_end) if recipe else model)
+        except TimeoutError:
+            field.add(trial)
+            continue
         seconds = field.race_seconds(left / max(field.clock.left, left) / (len(candidates) - index))
         # Only what may be chosen is timed longer, side by side, in the end.
         field.add(field.contest.try_out(trial, min(seconds, MAX_GLANCE_S), field.best()))

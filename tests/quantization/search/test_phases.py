@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,8 @@ class Workshop:
     images: Any = None
     files: dict[str, onnx.ModelProto] = field(default_factory=dict)
     refusals: dict[str, Setback] = field(default_factory=dict)
+    ready: float = 0.0
+    ends: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.images = self
@@ -67,7 +70,10 @@ class Workshop:
     def batches(self, count: int) -> Any:
         return iter([images(count, 2)])
 
-    def make(self, recipe: Recipe) -> Path:
+    def make(self, recipe: Recipe, until: float = math.inf) -> Path:
+        self.ends.append(until)
+        if until < self.ready:
+            raise TimeoutError
         return Path(f"{recipe.name}.onnx")
 
     def has(self, recipe: Recipe) -> bool:
@@ -340,6 +346,20 @@ def test_a_search_that_is_out_of_time_lists_what_it_did_not_reach() -> None:
     mend.mend(state)
     mix.mix(state)
     assert len(state.trials) == 1
+
+
+def test_a_file_that_is_not_made_in_time_is_listed_and_what_needs_none_is_tried_all_the_same() -> None:
+    state, contest = searched(lambda *_: (0, 0.5), seconds=100.0)
+    # Of 500 images a quantized file is judged in half of the baseline's time: 25 s.
+    contest.baseline = replace(contest.baseline, latency_p50_ns=100e6)
+    workshop: Any = state.workshop
+    workshop.ready = state.clock.end
+    del workshop.files[RECIPE.name]
+    float32 = TargetCandidate(provider="openvino")
+    try_listed(state, FP32, [INT8, float32])
+    assert workshop.ends == [pytest.approx(state.clock.end - 25.0)]
+    assert [(each.name, each.setback, each.latency) for each in state.trials[:1]] == [(INT8.name, None, None)]
+    assert contest.judged == [float32.name]
 
 
 def test_what_is_not_for_this_model_is_said_so_though_the_time_is_over() -> None:
