@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
-from benchmarks.quantization import figures, memory, models, table
+from benchmarks.quantization import figures, images, memory, models, table
 from benchmarks.quantization.kept import Kept
 from benchmarks.quantization.models import CASES, HARD, Case
 from edgetl.files import cache_dir
@@ -79,7 +79,7 @@ def _case(case: Case, arguments: argparse.Namespace, kept: Kept) -> Any:
     """Return the figures of ``case``, now or when they were measured; None where it cannot be."""
     options = [*(("--max-drop", arguments.max_drop) if arguments.max_drop else ())]
     options += ["--accept-unproven"] * arguments.accept_unproven
-    asked = figures.asked(case, arguments.budget, options)
+    asked = [*figures.asked(case, arguments.budget, options), images.in_words(case)]
     found = kept.get("cases", case.name, asked)
     if found is None and _ready(case):
         measured = figures.measure(case, arguments.folder, arguments.budget, options, again=arguments.again)

@@ -9,12 +9,12 @@ from typing import Any
 
 from benchmarks.quantization import models, search
 from benchmarks.quantization.contestant import Contestant
-from benchmarks.quantization.judge import Images, Judge, Judged, images_of
+from benchmarks.quantization.images import Images, images_of
+from benchmarks.quantization.judge import Judge, Judged, compared
 from benchmarks.quantization.models import Case
 from benchmarks.quantization.peers import FP32, peers
 from benchmarks.quantization.race import Race, race
 from benchmarks.quantization.search import Asked, Search
-from edgetl.measure.accuracy import paired
 from edgetl.measure.statistics import Estimate
 
 NEEDED = {"mobilenet_v3_small": 1.5}
@@ -44,6 +44,7 @@ def measure(case: Case, folder: Path, budget: str | None, options: Sequence[str]
         "model": case.name,
         "allowed": case.allowed,
         "images": len(images.labels),
+        "views": images.views,
         "making": {name: asdict(each) for name, each in making.items()},
         "nncf_s": {name: making[name].process_s for name in ("nncf.zip", "nncf.onnx")},
         "peers": {name: _accuracy(each, case) for name, each in verdicts.items()},
@@ -143,7 +144,7 @@ def _against(mine: Judged | None, peer: Judged | None, images: Images) -> Figure
     """Return what the one loses against the other on the same images."""
     if mine is None or peer is None or mine.answers is None or peer.answers is None:
         return None
-    found = paired(images.labels, peer.answers, mine.answers)
+    found = compared(images, peer.answers, mine.answers)
     return {"drop": found.drop, "drop_ci": found.drop_ci, "lost": found.lost, "won": found.won}
 
 

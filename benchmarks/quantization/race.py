@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.quantization.contestant import Contestant
-from benchmarks.quantization.judge import Pixels
+from benchmarks.quantization.images import Pixels
 from edgetl.environments.local import local_command
 from edgetl.measure.interleave import Samples, interleave
 from edgetl.measure.loading import load

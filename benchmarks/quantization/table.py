@@ -45,7 +45,7 @@ def _row(figures: dict[str, Any], row: dict[str, Any]) -> str:
     best, choice, against = row["best_peer"], row["choice"], row["int8_against_peer"]
     peer = figures["peers"].get(row["best_int8_peer"])
     cells = (
-        f"{figures['model']} ({figures['images']} images)",
+        f"{figures['model']} ({_images(figures)})",
         str(row["threads"]),
         f"{row['raced'][FP32]['ms']:.2f}",
         row["chosen"],
@@ -76,6 +76,13 @@ def _peer_row(figures: dict[str, Any], row: dict[str, Any], peer: dict[str, Any]
         peer["failure"] or ("" if peer["keeps"] else "loses too much"),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _images(figures: dict[str, Any]) -> str:
+    views = figures.get("views", 1)
+    return (
+        f"{figures['images']} images" if views == 1 else f"{figures['images'] // views} images, {views} views of each"
+    )
 
 
 def _verdict(row: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import describe
 from benchmarks.quantization import models
-from benchmarks.quantization.judge import images_of
+from benchmarks.quantization.images import images_of
 from benchmarks.quantization.models import CASES, Case
 from edgetl import recipes
 from edgetl.dataset import Dataset
