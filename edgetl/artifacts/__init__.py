@@ -7,13 +7,14 @@ derived from them.
 
 from __future__ import annotations
 
-from edgetl.artifacts.base import SCHEMA_VERSION, Artifact, Interval, LabelledBy, Value
+from edgetl.artifacts.base import MEASURES, SCHEMA_VERSION, Artifact, Interval, LabelledBy, Value
 from edgetl.artifacts.candidates import Candidate, QuantizeResult, Status
 from edgetl.artifacts.measurements import BenchResult, Row, Setting, State, SweepResult, Throughput
 from edgetl.artifacts.training import ExportResult, FinetuneResult
 from edgetl.artifacts.verdict import Accuracy, CheckResult, ClassResult, Finding, Flip, Latency, Outcome
 
 __all__ = [
+    "MEASURES",
     "SCHEMA_VERSION",
     "Accuracy",
     "Artifact",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -19,6 +20,8 @@ A = TypeVar("A", bound="Artifact")
 Interval = tuple[float, float]
 # Who said what an image shows.
 LabelledBy = Literal["people", "model"]
+# What a share of right answers is, by who labelled the images.
+MEASURES: Mapping[LabelledBy, str] = {"people": "top-1", "model": "agreement with fp32"}
 
 
 class Value(pydantic.BaseModel):

@@ -14,7 +14,8 @@ Status = Literal["baseline", "chosen", "accepted", "rejected", "unavailable", "s
 class Candidate(Value):
     """A model file on a provider in a precision. Latency is of one image, inference alone.
 
-    ``speedup`` is the baseline's latency over this one's, with its 95 % interval; ``agreement`` the share of images
+    ``speedup`` is the baseline's latency over this one's, with its 95 % interval; ``images`` is how many it was judged
+    by: a hopeless one sees few, and what they leave in doubt is judged by more. ``agreement`` is the share of them
     with the baseline's top-1; ``distance`` how far the probabilities lie from the baseline's (the mean Hellinger
     distance, 0 to 1); ``float_nodes`` are nodes that were left in float on purpose; ``options`` are the session's.
     """
@@ -28,6 +29,7 @@ class Candidate(Value):
     float_nodes: tuple[str, ...] = ()
     options: dict[str, str] = pydantic.Field(default_factory=dict)
     size_bytes: int
+    images: int | None = None
     accuracy: float | None = None
     agreement: float | None = None
     distance: float | None = None

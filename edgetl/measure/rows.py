@@ -60,6 +60,7 @@ def measured_row(measured: Measured, against: tuple[str, str] | None, budgets: B
         speed = replication.ratio(replication.undisturbed(measured.launches, name, *against))
     return Row(
         **(_identity(measured.candidate) | _loss(measured.accuracy, budgets)),
+        images=measured.accuracy.images,
         accuracy=measured.accuracy.candidate,
         agreement=None if against is None else measured.accuracy.agreement,
         latency_p50_ms=p50.value / MS if p50 else None,

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgetl import __version__, recipes, runs, targets
-from edgetl.artifacts import ExportResult, FinetuneResult, QuantizeResult
+from edgetl.artifacts import MEASURES, ExportResult, FinetuneResult, QuantizeResult
 from edgetl.dataset import Dataset, ImageRef, fitting_images, selection_images
 from edgetl.defaults import QUANTIZE_S
 from edgetl.device import machine
+from edgetl.environments import ENVIRONMENTS, made
 from edgetl.environments.emulation import emulated
 from edgetl.environments.local import local_command, measured_by
 from edgetl.errors import DataError, UsageError
 from edgetl.graph import metadata
+from edgetl.measure.accuracy import images_to_prove
 from edgetl.progress import Progress
 from edgetl.quantization.calibration.images import Calibration
 from edgetl.quantization.make import Workshop, versions
@@ -29,7 +31,8 @@ from edgetl.quantization.search.trial import Trial
 from edgetl.spool import spooled
 from edgetl.targets import Target
 
-MAX_SELECTION_IMAGES = 2_000
+# How many images are offered to the search: so many, or so many times those that prove a tight budget without any loss.
+SELECTION_IMAGES, PROOFS = 2_000, 4
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,13 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
     exported, dataset = runs.exported(folder), Dataset.load(folder)
     model = folder / exported.model
     calibration = Calibration(dataset, metadata.read(model).preprocess, _samples(target), settings.seed)
-    images = selection_images(dataset, calibration.reserved, settings.seed)[:MAX_SELECTION_IMAGES]
+    images = selection_images(dataset, calibration.reserved, settings.seed)[: _offered(target)]
     if not images:
         raise DataError(f"{dataset.root} has no images left to choose candidates by. Add some.")
     workshop = Workshop(model, folder / CANDIDATES, calibration, _classifier(folder))
     if _recipes(target) and not calibration.images():
         raise DataError(f"{dataset.root} has no images left to calibrate on. Add some.")
-    rules = Rules(target.budgets, settings.accept_unproven)
+    rules = Rules(target.budgets, settings.accept_unproven, MEASURES[dataset.labelled_by])
     record = Record(folder, target, rules, exported, dataset.labelled_by, start, inputs(settings, exported))
     clock = Clock(start + settings.time_budget_s)
     with spooled(dataset.paths(images), calibration.preprocess, progress) as pixels:
@@ -87,11 +90,27 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
 
 
 def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:
-    """Return the hash of all that decides a result: the model, the images, the target with its recipes, the budgets."""
+    """Return the hash of all that decides a result: the model, the images, the target with its recipes, the budgets.
+
+    The time is one of them: by it candidates are left out, and images.
+    """
     target = _target(settings)
     used = [recipes.load(name).model_dump() for name in _recipes(target)]
-    asked = (settings.seed, settings.accept_unproven, measured_by(settings.worker), versions())
-    return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, *asked)
+    asked = (settings.seed, settings.accept_unproven, settings.time_budget_s, measured_by(settings.worker))
+    installed = (versions(), _environments())
+    return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, *asked, *installed)
+
+
+def _environments() -> dict[str, dict[str, str]]:
+    """Return what the environments hold that were made here for other engines, and to emulate processors."""
+    return {name: dict(there.versions) for name in ENVIRONMENTS if (there := made(name)) is not None}
+
+
+def _offered(target: Target) -> int:
+    """Return how many images the search may use; as many as the time affords are."""
+    budgets = target.budgets
+    least = images_to_prove(0, 0, 1, budgets.top1_drop, confidence=budgets.confidence) or 0
+    return max(SELECTION_IMAGES, PROOFS * least)
 
 
 def _classifier(folder: Path) -> Path | None:
@@ -100,12 +119,17 @@ def _classifier(folder: Path) -> Path | None:
 
 
 def _trainable(folder: Path, dataset: Dataset, held: Sequence[ImageRef], seed: int) -> Trainable | None:
-    """Return what the network was trained from, but for the images ``held`` to choose by; None for a foreign one."""
+    """Return what the network was trained from, but for the images ``held`` to choose by.
+
+    None for a foreign one, and where these are all.
+    """
     classifier = _classifier(folder)
     if classifier is None:
         return None
     contents = {image.sha256 for image in held}
     images = [image for image in fitting_images(dataset) if image.sha256 not in contents]
+    if not images:
+        return None
     return Trainable(classifier, dataset.paths(images), dataset.labels(images), seed)
 
 

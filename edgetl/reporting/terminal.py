@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgetl.artifacts import (
+    MEASURES,
     Artifact,
     BenchResult,
     Candidate,
@@ -108,10 +109,16 @@ def quantize(result: QuantizeResult) -> RenderableType:
     chosen = result.candidate(result.chosen)
     lines = [
         f"target {short_name(result.target)}: {chosen.name} is chosen: {chosen.reason}",
-        f"top-1 is that on the {result.images} images that choose; `edgetl check` judges by others",
+        f"{MEASURES[result.labelled_by]} is that on the {result.images} images that choose{_fewer(result)}; `edgetl "
+        "check` judges by others",
     ]
     said = _said("quantize", lines, result.seconds, result.run, "edgetl bench")
     return Group(_candidates(result.candidates), *_reasons(result.candidates), said)
+
+
+def _fewer(result: QuantizeResult) -> str:
+    fewer = any((row.images or result.images) < result.images for row in result.candidates)
+    return ", or on the number in parentheses" if fewer else ""
 
 
 def bench(result: BenchResult) -> RenderableType:
@@ -220,7 +227,7 @@ def _candidates(candidates: Sequence[Candidate]) -> FittingTable:
         column("p90 ms", 3, lambda row: _number(row.latency_p90_ms, ".2f")),
         column("faster", 0, lambda row: _number(row.speedup, ".2f", "x")),
         column("95 %", 1, lambda row: _interval(row.speedup_ci)),
-        column("top-1", 0, lambda row: _percent(row.accuracy)),
+        column("top-1", 0, lambda row: _top1(row, max(each.images or 0 for each in rows))),
         column("agree", 1, lambda row: _percent(row.agreement)),
         column("MB", 2, lambda row: size(row.size_bytes) if row.size_bytes else NONE),
         column("end-to-end", 4, lambda row: _number(row.end_to_end_p50_ms, ".2f")),
@@ -235,6 +242,11 @@ def _candidates(candidates: Sequence[Candidate]) -> FittingTable:
     )
     empty = {NONE}
     return FittingTable([each for each in columns if {cell.plain for cell in each.cells} != empty])
+
+
+def _top1(row: Row, most: int) -> str:
+    """Return the accuracy, and in parentheses on how many images where others saw more."""
+    return f"{_percent(row.accuracy)} ({row.images})" if (row.images or most) < most else _percent(row.accuracy)
 
 
 def _placement(row: Row) -> str:

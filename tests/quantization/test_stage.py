@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ pytest.importorskip("onnxruntime")
 from edgetl import recipes, runs, targets
 from edgetl.artifacts import QuantizeResult
 from edgetl.dataset import Dataset, judging_images
+from edgetl.environments import Made
 from edgetl.errors import ConfigError
 from edgetl.files import sha256_file
 from edgetl.graph import metadata
@@ -240,6 +242,30 @@ def test_two_candidates_of_one_recipe_share_its_file(run: Path, tmp_path: Path) 
     written = first.stat().st_mtime_ns
     assert workshop.make(recipes.load("u8s8-minmax")) == first
     assert first.stat().st_mtime_ns == written
+
+
+def test_a_longer_search_is_another_one_and_so_is_one_with_other_engines(
+    settings: QuantizeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = runs.exported(settings.run)
+    asked = stages.inputs(settings, exported)
+    assert stages.inputs(settings, exported) == asked
+    assert stages.inputs(replace(settings, time_budget_s=2 * settings.time_budget_s), exported) != asked
+    there = Made("cuda", settings.run, "3.11", {"onnxruntime-gpu": "1.31"})
+    monkeypatch.setattr(stages, "made", lambda name: there if name == "cuda" else None)
+    assert stages.inputs(settings, exported) != asked
+
+
+def test_a_tight_budget_is_offered_images_enough_to_be_proven(settings: QuantizeSettings) -> None:
+    offered = [stages._offered(stages._target(replace(settings, max_drop=drop))) for drop in (0.02, 0.001, 0.0)]
+    # A normal quantile squared over the budget: without any image lost it takes 2,703 to prove a tenth of a point.
+    assert offered == [2000, pytest.approx(4 * 2703, rel=1e-3), 2000]
+
+
+def test_a_network_whose_images_all_choose_is_not_trained_with_none(run: Path) -> None:
+    dataset = Dataset.load(run)
+    assert stages._trainable(run, dataset, (), 0) is not None
+    assert stages._trainable(run, dataset, dataset.train, 0) is None
 
 
 @pytest.mark.parametrize("recipe", ["u8s8-minmax", "u8s8-equalized", "nncf-onnx", "nncf-openvino"])

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from edgetl.artifacts import BenchResult, Outcome, Row, State
+from edgetl.artifacts import BenchResult, Outcome, QuantizeResult, Row, State
 from edgetl.reporting import terminal
 from edgetl.reporting.fitting import Column, FittingTable
 from tests.reporting.check_result import check_result, latency
@@ -60,6 +60,19 @@ def test_a_wider_terminal_shows_more_and_a_narrow_one_what_decides() -> None:
     for heading in ("p90 ms", "end-to-end", "cold start", "RSS MB", "runs on", "engine"):
         assert heading in wide
     assert "CPU 103 fp32" in wide
+
+
+def test_an_accuracy_on_fewer_images_than_the_others_says_so() -> None:
+    rows = tuple(row.model_copy(update={"images": count}) for row, count in zip(ROWS, (480, 64, None), strict=True))
+    chosen = QuantizeResult(
+        run="runs/demo", inputs="", seconds=40.0, target="host", chosen=ROWS[1].name, measured_on="a CPU", images=480,
+        candidates=rows, timings="quantize-timings.json", parent_sha256="p",
+    )  # fmt: skip
+    text = drawn(terminal.quantize(chosen), 120)
+    assert "93.8 (64)" in text and "94.0 (" not in text
+    assert "on the 480 images that choose, or on the number in parentheses" in text
+    alike = chosen.model_copy(update={"candidates": ROWS})
+    assert "parentheses" not in drawn(terminal.quantize(alike), 120) and "(64)" not in drawn(terminal.bench(BENCH), 120)
 
 
 def test_a_speedup_that_is_not_the_quotient_of_the_medians_is_explained() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgetl.artifacts import Status
+from edgetl.artifacts import MEASURES, Status
 from edgetl.measure.accuracy import PairedAccuracy
 from edgetl.quantization.search.standing import bound, lacking, provable, standing
 from edgetl.quantization.search.trial import Trial
@@ -21,10 +21,14 @@ MIN_SPEEDUP = 1.02
 
 @dataclass(frozen=True)
 class Rules:
-    """What a candidate must keep to; ``accept_unproven`` lets one win that the images neither prove nor refute."""
+    """What a candidate must keep to; ``accept_unproven`` lets one win that the images neither prove nor refute.
+
+    ``measure`` is what the budget of top-1 is of, in words.
+    """
 
     budgets: Budgets
     accept_unproven: bool = False
+    measure: str = MEASURES["people"]
 
     def admit(self, trial: Trial) -> bool:
         """Return whether ``trial`` may be chosen as far as its accuracy goes; what has a setback may not."""
@@ -46,13 +50,16 @@ class Choice:
     reason: str
 
 
-def choose(baseline: Trial, trials: Sequence[Trial], rules: Rules) -> dict[str, Choice]:
-    """Return the choice on ``baseline`` and each of ``trials`` by their names; at most one of them is ``chosen``."""
+def choose(baseline: Trial, trials: Sequence[Trial], rules: Rules, spare: int = 0) -> dict[str, Choice]:
+    """Return the choice on ``baseline`` and each of ``trials`` by their names; at most one of them is ``chosen``.
+
+    ``spare`` is how many images there are that the time did not suffice for.
+    """
     faster = [trial for trial in trials if rules.admit(trial) and is_surely_faster(trial)]
-    # What was timed at different moments does not compare: where there was a final race, it decides.
-    entered = [trial for trial in faster if trial.finalist or not any(each.finalist for each in trials)]
+    # What was timed at different moments does not compare: where there was a final race, it decides among its entrants.
+    entered = [trial for trial in faster if trial.finalist] or faster
     winner = _winner(entered, rules)
-    choices = {baseline.name: _on_baseline(baseline, trials, winner, rules)}
+    choices = {baseline.name: _on_baseline(baseline, trials, winner, rules, spare)}
     for trial in trials:
         choices[trial.name] = (
             _on_winner(trial, entered, rules) if trial is winner else _on_candidate(trial, winner, rules)
@@ -86,7 +93,7 @@ def is_surely_faster(trial: Trial) -> bool:
     return trial.latency is not None and trial.latency.high * MIN_SPEEDUP < 1
 
 
-def _on_baseline(baseline: Trial, trials: Sequence[Trial], winner: Trial | None, rules: Rules) -> Choice:
+def _on_baseline(baseline: Trial, trials: Sequence[Trial], winner: Trial | None, rules: Rules, spare: int) -> Choice:
     if baseline.setback is not None:
         return Choice("baseline", f"Nothing could be compared with it: {baseline.setback.reason}")
     if winner is not None:
@@ -95,14 +102,27 @@ def _on_baseline(baseline: Trial, trials: Sequence[Trial], winner: Trial | None,
     judged = [each for each in trials if each.accuracy is not None and is_surely_faster(each)]
     doubtful = [each for each in judged if standing(each, rules.budgets) == "unproven"]
     if not doubtful:
-        return Choice("baseline", "It stays chosen: no candidate that keeps its accuracy is faster beyond the noise.")
+        return Choice("baseline", f"It stays chosen: {_nothing_better(trials)}")
     best = min(doubtful, key=lambda trial: trial.ratio)
     assert best.accuracy is not None
     return Choice(
         "baseline",
-        f"It stays chosen: {best.name} is {_ratio(best)} as fast, but {_doubt(best.accuracy, rules)} Add images, allow "
-        "more with --max-drop, or take it unproven with --accept-unproven.",
+        f"It stays chosen: {best.name} is {_ratio(best)} as fast, but {_doubt(best.accuracy, rules)} {_advice(spare)}, "
+        "allow more with --max-drop, or take it unproven with --accept-unproven.",
     )
+
+
+def _advice(spare: int) -> str:
+    if not spare:
+        return "Add images"
+    return f"Give more time with --time-budget (there {'is' if spare == 1 else 'are'} {spare} more)"
+
+
+def _nothing_better(trials: Sequence[Trial]) -> str:
+    untried = sum(trial.setback is None and trial.latency is None and trial.accuracy is None for trial in trials)
+    if untried:
+        return f"the time was over before {untried} of {len(trials)} candidates were tried, and no other is better."
+    return "no candidate that keeps its accuracy is faster beyond the noise."
 
 
 def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
@@ -118,7 +138,7 @@ def _on_candidate(trial: Trial, winner: Trial | None, rules: Rules) -> Choice:
         return Choice("rejected", f"Not proven: {_doubt(trial.accuracy, rules)}{timed}")
     doubt = _unproven(trial.accuracy, found, rules)
     if trial.latency is None:
-        return Choice("accepted", f"It keeps its accuracy but was not timed: the time was over.{doubt}")
+        return Choice("accepted", f"It keeps its accuracy but was not timed.{doubt}")
     if winner is not None and is_surely_faster(trial):
         return Choice("accepted", f"It is {_ratio(trial)} as fast as fp32, {_behind(trial, winner)}.{doubt}")
     return Choice("rejected", _no_faster(trial))
@@ -149,7 +169,8 @@ def _on_unjudged(trial: Trial, winner: Trial | None) -> Choice:
     if not is_surely_faster(trial):
         return Choice("rejected", _no_faster(trial))
     if winner is None:
-        return Choice("unavailable", f"It is {_ratio(trial)} as fast as fp32, but was not judged: the time was over.")
+        why = "another seemed faster then, or the time was over"
+        return Choice("unavailable", f"It is {_ratio(trial)} as fast as fp32, but was not judged: {why}.")
     return Choice(
         "skipped",
         f"It is {_ratio(trial)} as fast as fp32, but {winner.name} is {_ratio(winner)}: it was not judged.",
@@ -162,8 +183,9 @@ def _no_faster(trial: Trial) -> str:
 
 def _loss(accuracy: PairedAccuracy, rules: Rules) -> str:
     return (
-        f"It loses {_points(accuracy.drop)} points of top-1 on {accuracy.images} images ({accuracy.baseline:.1%} to "
-        f"{accuracy.candidate:.1%}), more than the budget of {_points(rules.budgets.top1_drop)}."
+        f"It loses {_points(accuracy.drop)} points of {rules.measure} on {accuracy.images} images "
+        f"({accuracy.baseline:.1%} to {accuracy.candidate:.1%}), more than the budget of "
+        f"{_points(rules.budgets.top1_drop)}."
     )
 
 

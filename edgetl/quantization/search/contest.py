@@ -34,6 +34,8 @@ BASELINE, TWIN = "baseline", "baseline again"
 # The race ends when the interval is this narrow (as a ratio) or the candidate is slower for sure.
 SETTLED = 1.03
 MIN_ROUNDS = 8
+# Of each in a race of a slow network: three blocks of two to warm up, two visits of two in each round.
+LEAST_RUNS = 6 + 4 * MIN_ROUNDS
 # How long the baseline is timed by itself, for the row that it has even if no candidate is timed.
 ALONE_S = 0.5
 # What part of the time one candidate's judging may take, at the baseline's speed and its number of threads.

@@ -28,7 +28,7 @@ def settle_doubts(field: Field) -> None:
     field.progress.step("judge by more images", 0, len(doubtful))
     field.contest.extend(count)
     for number, trial in enumerate(doubtful, 1):
-        if trial.ratio < field.best():
+        if trial.ratio <= field.best():
             field.add(field.contest.judge(trial))
         field.progress.step("judge by more images", number, len(doubtful))
 
@@ -40,7 +40,7 @@ def _worth_it(field: Field, spare: int) -> list[Trial]:
     for trial in field.able:
         if trial.accuracy is None or standing(trial, budgets) != "unproven":
             continue
-        if trial.ratio >= best or field.rules.admit(trial):
+        if trial.ratio > best:
             continue
         more = lacking(trial.accuracy, budgets)
         if more is not None and more <= HOPE * spare:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgetl.progress import Progress
 from edgetl.quantization.make import Workshop
 from edgetl.quantization.search.choose import Rules
-from edgetl.quantization.search.contest import Contest
+from edgetl.quantization.search.contest import LEAST_RUNS, Contest
 from edgetl.quantization.search.trial import Trial
 from edgetl.quantization.setback import Setback
 from edgetl.recipes import Recipe
@@ -74,6 +74,12 @@ class Field:
     def best(self) -> float:
         """Return the smallest latency, as a ratio to the baseline's, of what may be chosen, the baseline among it."""
         return min([1.0, *(each.ratio for each in self.trials if self.rules.admit(each))])
+
+    def least_race_s(self, trials: Sequence[Trial]) -> float:
+        """Return about how many seconds a race of ``trials`` takes at least; what was not timed counts as fp32."""
+        alone = self.contest.baseline.latency_p50_ns or 0.0
+        # The baseline races twice.
+        return LEAST_RUNS * (2 * alone + sum(each.latency_p50_ns or alone for each in trials)) / 1e9
 
     def race_seconds(self, share: float) -> float:
         """Return how long a race may last that gets ``share`` of the time that is left."""

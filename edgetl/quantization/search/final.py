@@ -6,29 +6,49 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edgetl.quantization.search.choose import is_surely_faster
-from edgetl.quantization.search.field import Field
+from edgetl.quantization.search.field import MIN_RACE_S, Field
 from edgetl.quantization.search.trial import Trial
+from edgetl.quantization.setback import Setback
 
 FINALISTS = 4
 # A race that leaves open whether the fastest is faster than fp32 is run again, so often in all while there is time.
 RACES = 3
+# How many seconds after the time a race may end: one of a small network takes no more, and is worth them.
+OVERTIME_S = 3.0
 
 
 def final(field: Field) -> None:
-    """Time the fastest of what may be chosen again, all in turns; the last race counts."""
+    """Time the fastest of what may be chosen again, all in turns; the last race counts.
+
+    Of a slow network fewer race, as the time allows; where it allows none, what was seen of each alone decides.
+    """
     rivals = [trial for trial in field.trials if field.rules.admit(trial) and trial.ratio < 1]
     finalists = sorted(rivals, key=lambda trial: trial.ratio)[:FINALISTS]
-    if not finalists:
-        return
+    while finalists and field.least_race_s(finalists) > max(field.clock.left, OVERTIME_S):
+        finalists.pop()
     for number in range(RACES):
+        if not finalists or (number and field.clock.left < max(field.least_race_s(finalists), MIN_RACE_S)):
+            return
         field.progress.step("final race", 0, 1)
-        name = "final" if number == 0 else f"final {number + 1}"
-        raced = field.contest.race(name, finalists, field.race_seconds(1.0))
-        for trial in raced:
+        finalists = _raced(field, "final" if number == 0 else f"final {number + 1}", finalists)
+        for trial in finalists:
             field.add(replace(trial, finalist=True))
         field.progress.step("final race", 1, 1)
-        if not _is_open(raced) or field.clock.left < field.race_seconds(1.0):
+        if not _is_open(finalists):
             return
+
+
+def _raced(field: Field, name: str, finalists: Sequence[Trial]) -> list[Trial]:
+    """Return ``finalists`` timed again. One that fails, which ends the race for all, is set back and left out."""
+    left = list(finalists)
+    while left:
+        if raced := field.contest.race(name, left, field.race_seconds(1.0)):
+            return raced
+        if len(left) > 1 and (raced := field.contest.race(name, left[:1], field.race_seconds(1.0))):
+            return raced
+        failed = left.pop(0)
+        field.add(replace(failed, setback=Setback("rejected", "It failed when it was timed in the final race.")))
+    return []
 
 
 def _is_open(raced: Sequence[Trial]) -> bool:

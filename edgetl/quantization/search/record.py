@@ -43,7 +43,7 @@ class Record:
         place of a finished one: who repeats a search and stops it loses nothing.
         """
         baseline = contest.baseline
-        choices = choose(baseline, trials, self.rules)
+        choices = choose(baseline, trials, self.rules, contest.spare_images)
         rows = tuple(_row(trial, choices[trial.name], self.folder) for trial in (baseline, *trials))
         chosen = next((row.name for row in rows if row.status == "chosen"), baseline.name)
         result = QuantizeResult(
@@ -101,6 +101,7 @@ def _row(trial: Trial, choice: Choice, folder: Path) -> Candidate:
         float_nodes=trial.recipe.exclude_nodes if trial.recipe else (),
         options=candidate.options,
         size_bytes=trial.model.stat().st_size if trial.model else 0,
+        images=trial.accuracy.images if trial.accuracy else None,
         accuracy=trial.accuracy.candidate if trial.accuracy else None,
         agreement=trial.accuracy.agreement if trial.accuracy else None,
         distance=trial.distance,

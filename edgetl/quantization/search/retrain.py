@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -36,12 +36,12 @@ def retrain(field: Field, model: Path, trainable: Trainable | None) -> None:
     ``model`` is the fp32 file. Nothing is added without the images that the network was trained on.
     """
     int8 = [each for each in field.able if each.recipe is not None and each.recipe.precision == "int8"]
-    if trainable is None or any(each.accuracy is not None and field.rules.admit(each) for each in int8):
+    if trainable is None or any(each.ratio < 1 and field.rules.admit(each) for each in int8):
         return
     able = [each for each in int8 if each.ratio < WORTH * field.best() and _onnx(field, each)]
     if not able or field.clock.left < NEEDED_S or not field.rules.can_admit(len(field.contest.ground.pixels)):
         return
-    field.progress.remark("No int8 candidate keeps its accuracy: the network is trained for quantization.")
+    field.progress.remark("No faster int8 candidate keeps its accuracy: the network is trained for quantization.")
     field.add(_tried(field, model, trainable, min(able, key=lambda trial: trial.ratio)))
 
 
@@ -56,7 +56,7 @@ def _tried(field: Field, model: Path, trainable: Trainable, fastest: Trial) -> T
     with tempfile.TemporaryDirectory() as scratch:
         try:
             trained = _trained(Path(scratch), model, trainable, TRAINING_SHARE * field.clock.left, field)
-            data = make(trained, recipe, field.workshop.images)
+            data = make(trained, recipe, replace(field.workshop.images, until=field.making_end))
         except ImportError as error:
             return with_file(trial, Setback("unavailable", f"Training for quantization needs NNCF ({error})."))
         except Exception as error:  # noqa: BLE001 - of three libraries; the search goes on without it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgetl.artifacts import CheckResult, Finding
+from edgetl.artifacts import MEASURES, CheckResult, Finding
 from edgetl.gather.values import Gathered
 from edgetl.reporting import findings
 from edgetl.reporting.view.blocks import Absent, Banner, Card, Cards, Cell, Column, Notes, Section, Table, table
@@ -74,7 +74,7 @@ def _is_stale(run: Gathered) -> bool:
 
 def _cards(run: Gathered, check: CheckResult) -> Cards:
     accuracy, ratio = check.accuracy, check.latency
-    top1 = "top-1" if accuracy.labelled_by == "people" else "agreement with fp32"
+    top1 = MEASURES[accuracy.labelled_by]
     cards = [
         Card("speed-up", f"{1 / ratio.ratio:.2f}×", f"{_level(check)} {_faster(ratio.ci)}"),
         *_latency(run),

@@ -85,6 +85,35 @@ def test_the_unproven_may_win_where_the_user_says_so_and_is_called_unproven() ->
     )
 
 
+def test_where_the_time_left_images_out_the_advice_is_more_time_and_not_more_images() -> None:
+    few = _trial("openvino", (0.4, 0.41, 0.42), images=50)
+    assert "Add images" in choose(BASELINE, [few], RULES)["cpu-fp32"].reason
+    advice = choose(BASELINE, [few], RULES, spare=950)["cpu-fp32"].reason
+    assert "--time-budget (there are 950 more)" in advice and "Add images" not in advice
+
+
+def test_a_search_that_tried_nothing_does_not_say_that_nothing_is_faster() -> None:
+    untried, slow = Trial(TargetCandidate(provider="cuda")), _trial("openvino", (1.2, 1.25, 1.3))
+    reason = choose(BASELINE, [slow, untried], RULES)["cpu-fp32"].reason
+    assert "the time was over before 1 of 2 candidates were tried" in reason
+    assert "no candidate" in choose(BASELINE, [slow], RULES)["cpu-fp32"].reason
+
+
+def test_where_no_entrant_of_the_final_race_is_surely_faster_another_that_is_wins() -> None:
+    raced = replace(_trial("openvino", (0.7, 0.8, 1.1)), finalist=True)
+    other = _trial("cuda", (0.82, 0.84, 0.86))
+    assert _statuses(raced, other)["cuda-fp32"] == "chosen"
+    raced = replace(_trial("openvino", (0.88, 0.9, 0.92)), finalist=True)
+    assert _statuses(raced, other) == {"cpu-fp32": "baseline", "openvino-fp32": "chosen", "cuda-fp32": "accepted"}
+
+
+def test_without_labels_it_is_agreement_that_is_lost() -> None:
+    bad = _trial("cuda", (0.2, 0.21, 0.22), lost=30)
+    assert "3.0 points of top-1" in choose(BASELINE, [bad], RULES)["cuda-fp32"].reason
+    unlabelled = replace(RULES, measure="agreement with fp32")
+    assert "3.0 points of agreement with fp32" in choose(BASELINE, [bad], unlabelled)["cuda-fp32"].reason
+
+
 def test_the_same_logits_need_no_image_to_prove_them() -> None:
     same = replace(_trial("openvino", (0.4, 0.41, 0.42), images=5), same_logits=True)
     assert _statuses(same)["openvino-fp32"] == "chosen"

@@ -406,6 +406,74 @@ def test_the_final_race_is_run_again_while_it_leaves_open_who_is_faster(
     assert is_surely_faster(state.trials[0]) == (clear_from < races)
 
 
+@pytest.mark.parametrize(("seconds", "raced"), [(1000.0, 3), (160.0, 2), (120.0, 1), (100.0, 0)])
+def test_of_a_slow_network_as_many_race_in_the_end_as_there_is_time_for(seconds: float, raced: int) -> None:
+    speeds = {"a": 0.5, "b": 0.6, "c": 0.7}
+    state, contest = searched(lambda trial, _: (0, speeds[trial.candidate.provider]), seconds)
+    # A race takes 38 s at least for each that takes part, and the baseline does twice.
+    contest.baseline = replace(contest.baseline, latency_p50_ns=1e9)
+    for provider in speeds:
+        state.add(state.contest.try_out(Trial(TargetCandidate(provider=provider), FP32), 1.0))
+    final(state)
+    assert [len(each) for each in contest.raced] == ([raced] if raced else [])
+    assert choices(state)["a-fp32"].status == "chosen"
+
+
+@pytest.mark.parametrize("dying", ["a-fp32", "b-fp32"])
+def test_one_that_fails_in_the_final_race_does_not_keep_the_others_from_it(dying: str) -> None:
+    speeds = {"a": 0.5, "b": 0.6, "c": 0.7}
+    state, contest = searched(lambda trial, _: (0, speeds[trial.candidate.provider]))
+    for provider in speeds:
+        state.add(state.contest.try_out(Trial(TargetCandidate(provider=provider), FP32), 1.0))
+    whole = contest.race
+
+    def race(name: str, trials: Sequence[Trial], seconds: float) -> list[Trial]:
+        return [] if dying in [each.name for each in trials] else whole(name, trials, seconds)
+
+    contest.race = race  # type: ignore[method-assign]
+    final(state)
+    fastest = next(each for each in ("a-fp32", "b-fp32") if each != dying)
+    found = choices(state)
+    assert found[fastest].status == "chosen"
+    assert next(each for each in state.trials if each.name == fastest).finalist
+    if dying == "a-fp32":
+        assert found[dying].status == "rejected" and "failed when it was timed" in found[dying].reason
+
+
+def test_nothing_is_made_where_there_is_no_baseline_to_compare_with() -> None:
+    state, contest = searched(lambda *_: (0, 0.5))
+    contest.baseline = replace(contest.baseline, setback=Setback("unavailable", "There is no such device here."))
+    workshop: Any = state.workshop
+    try_listed(state, FP32, [INT8])
+    assert workshop.ends == []
+    assert [each.setback.reason for each in state.trials if each.setback] == [
+        "Its baseline, cpu-fp32, cannot run here."
+    ]
+
+
+def test_what_cannot_be_timed_in_the_time_that_is_left_is_not_begun() -> None:
+    state, contest = searched(lambda *_: (0, 0.5), seconds=100.0)
+    contest.baseline = replace(contest.baseline, latency_p50_ns=1e9)
+    try_listed(state, FP32, [TargetCandidate(provider="openvino")])
+    assert contest.judged == [] and [each.latency for each in state.trials] == [None]
+
+
+def test_int8_that_is_no_faster_does_not_keep_a_network_from_being_trained_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trained: list[str] = []
+    monkeypatch.setattr(retrain, "_tried", lambda *given: trained.append(given[-1].name) or given[-1])
+    for ratio, expected in ((1.1, [INT8.name]), (0.8, [])):
+        slow = TargetCandidate(provider="other", precision="int8", recipe="u8s8-minmax")
+        outcome = {INT8.name: (200, 0.5), slow.name: (0, ratio)}
+        state, _ = searched(lambda trial, _, outcome=outcome: outcome[trial.name])  # type: ignore[misc]
+        first(state)
+        state.add(state.contest.judge(state.contest.try_out(Trial(slow, Path("slow.onnx"), RECIPE), 1.0)))
+        trained.clear()
+        retrain.retrain(state, FP32, retrain.Trainable(Path("classifier.safetensors"), [Path("a.jpg")], [0], 0))
+        assert trained == expected
+
+
 def test_a_network_is_trained_for_int8_only_where_nothing_else_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     trainable = retrain.Trainable(Path("classifier.safetensors"), [Path("a.jpg")], [0], 0)
     trained: list[str] = []
@@ -463,6 +531,15 @@ def test_more_images_are_not_asked_for_in_vain(given: dict[str, Any], why: str) 
     settle_doubts(state)
     assert contest.ground.images == IMAGES, why
     assert contest.judged == judged
+
+
+def test_what_may_be_chosen_unproven_is_judged_by_the_spare_images_too() -> None:
+    state, contest = _doubted(spare=300)
+    contest.ground.rules = Rules(RULES.budgets, accept_unproven=True)
+    assert state.best() == 0.5
+    settle_doubts(state)
+    assert contest.ground.images == 800 and state.trials[0].accuracy is not None
+    assert state.trials[0].accuracy.images == 800
 
 
 def test_settings_of_a_provider_are_tried_on_its_fastest_files(monkeypatch: pytest.MonkeyPatch) -> None:
