@@ -71,7 +71,7 @@ def run(settings: RunSettings, progress: Progress, finished: Finished) -> RunRes
         lambda: exports.export(ExportSettings(folder), progress),
     )
     quantized = stage(
-        lambda: runs.quantized(folder),
+        lambda: quantization.kept(settings.quantize),
         lambda: quantization.inputs(settings.quantize, exported),
         lambda: quantization.quantize(settings.quantize, progress),
     )

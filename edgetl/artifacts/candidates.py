@@ -44,7 +44,8 @@ class QuantizeResult(Artifact):
     """All candidates of a target, and the name of the chosen one.
 
     ``images`` is how many they were chosen by. Where these were ``labelled_by`` the fp32 model itself, accuracy is
-    agreement with it.
+    agreement with it. ``cut_short_s`` is the time that the search was given where it left out candidates or images for
+    that; None where more time would have changed nothing.
     """
 
     FILE: ClassVar[str] = "quantize.json"
@@ -54,9 +55,14 @@ class QuantizeResult(Artifact):
     measured_on: str
     images: int
     labelled_by: LabelledBy = "people"
+    cut_short_s: float | None = None
     candidates: tuple[Candidate, ...]
     timings: str
     parent_sha256: str
+
+    def holds_for(self, time_budget_s: float) -> bool:
+        """Return whether a search of so many seconds would find no more."""
+        return self.cut_short_s is None or time_budget_s <= self.cut_short_s
 
     def candidate(self, name: str) -> Candidate:
         """Return the candidate of that name; raises KeyError."""

@@ -15,7 +15,7 @@ from edgetl.device import machine
 from edgetl.environments import ENVIRONMENTS, made
 from edgetl.environments.emulation import emulated
 from edgetl.environments.local import local_command, measured_by
-from edgetl.errors import DataError, UsageError
+from edgetl.errors import DataError, RunError, UsageError
 from edgetl.graph import metadata
 from edgetl.measure.accuracy import images_to_prove
 from edgetl.progress import Progress
@@ -25,7 +25,7 @@ from edgetl.quantization.search import phases
 from edgetl.quantization.search.choose import Rules
 from edgetl.quantization.search.contest import Contest, Ground
 from edgetl.quantization.search.field import Clock, Field
-from edgetl.quantization.search.record import CANDIDATES, Record
+from edgetl.quantization.search.record import CANDIDATES, Asked, Record
 from edgetl.quantization.search.retrain import Trainable
 from edgetl.quantization.search.trial import Trial
 from edgetl.spool import spooled
@@ -71,7 +71,8 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
     if _recipes(target) and not calibration.images():
         raise DataError(f"{dataset.root} has no images left to calibrate on. Add some.")
     rules = Rules(target.budgets, settings.accept_unproven, MEASURES[dataset.labelled_by])
-    record = Record(folder, target, rules, exported, dataset.labelled_by, start, inputs(settings, exported))
+    asked = Asked(target, rules, settings.time_budget_s, inputs(settings, exported))
+    record = Record(folder, asked, exported, dataset.labelled_by, start)
     clock = Clock(start + settings.time_budget_s)
     with spooled(dataset.paths(images), calibration.preprocess, progress) as pixels:
         labels, pretend = dataset.labels(images), _pretended(target, settings.worker, progress)
@@ -89,14 +90,22 @@ def quantize(settings: QuantizeSettings, progress: Progress) -> QuantizeResult:
             return record.write(contest, searched.trials, finished=True)
 
 
+def kept(settings: QuantizeSettings) -> QuantizeResult:
+    """Return the run's result; raises RunError where there is none, or the time that is asked for may find more."""
+    result = runs.quantized(settings.run)
+    if not result.holds_for(settings.time_budget_s):
+        raise RunError(f"The search of {settings.run} was out of time before it was through.")
+    return result
+
+
 def inputs(settings: QuantizeSettings, exported: ExportResult) -> str:
     """Return the hash of all that decides a result: the model, the images, the target with its recipes, the budgets.
 
-    The time is one of them: by it candidates are left out, and images.
+    But for the time: see `kept`.
     """
     target = _target(settings)
     used = [recipes.load(name).model_dump() for name in _recipes(target)]
-    asked = (settings.seed, settings.accept_unproven, settings.time_budget_s, measured_by(settings.worker))
+    asked = (settings.seed, settings.accept_unproven, measured_by(settings.worker))
     installed = (versions(), _environments())
     return runs.digest(__version__, exported.inputs, exported.sha256, target.model_dump(), used, *asked, *installed)
 
@@ -167,7 +176,7 @@ def _pretended(target: Target, worker: Sequence[str], progress: Progress) -> Seq
 
 
 def _remark_untried(trials: Sequence[Trial], progress: Progress) -> None:
-    untried = sum(trial.setback is None and trial.latency is None and trial.accuracy is None for trial in trials)
+    untried = sum(trial.untried for trial in trials)
     if untried:
         progress.remark(
             f"The time was over before {untried} of {len(trials)} candidates were tried, and the fastest may be among "

@@ -20,7 +20,7 @@ from edgetl import recipes, runs, targets
 from edgetl.artifacts import QuantizeResult
 from edgetl.dataset import Dataset, judging_images
 from edgetl.environments import Made
-from edgetl.errors import ConfigError
+from edgetl.errors import ConfigError, RunError
 from edgetl.files import sha256_file
 from edgetl.graph import metadata
 from edgetl.progress import Silent
@@ -244,13 +244,23 @@ def test_two_candidates_of_one_recipe_share_its_file(run: Path, tmp_path: Path) 
     assert first.stat().st_mtime_ns == written
 
 
-def test_a_longer_search_is_another_one_and_so_is_one_with_other_engines(
+def test_a_search_that_was_out_of_time_is_kept_only_where_no_more_is_given(settings: QuantizeSettings) -> None:
+    short = replace(settings, time_budget_s=0.001)
+    assert quantize(short, Silent()).cut_short_s == 0.001
+    assert stages.kept(short).chosen == "cpu-fp32"
+    with pytest.raises(RunError):
+        stages.kept(settings)
+    # One that was through holds however much time is given.
+    assert quantize(settings, Silent()).cut_short_s is None
+    assert stages.kept(short) == stages.kept(settings) == stages.kept(replace(settings, time_budget_s=1e6))
+
+
+def test_a_search_with_other_engines_is_another_one(
     settings: QuantizeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exported = runs.exported(settings.run)
     asked = stages.inputs(settings, exported)
     assert stages.inputs(settings, exported) == asked
-    assert stages.inputs(replace(settings, time_budget_s=2 * settings.time_budget_s), exported) != asked
     there = Made("cuda", settings.run, "3.11", {"onnxruntime-gpu": "1.31"})
     monkeypatch.setattr(stages, "made", lambda name: there if name == "cuda" else None)
     assert stages.inputs(settings, exported) != asked

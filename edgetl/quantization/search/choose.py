@@ -119,7 +119,7 @@ def _advice(spare: int) -> str:
 
 
 def _nothing_better(trials: Sequence[Trial]) -> str:
-    untried = sum(trial.setback is None and trial.latency is None and trial.accuracy is None for trial in trials)
+    untried = sum(trial.untried for trial in trials)
     if untried:
         return f"the time was over before {untried} of {len(trials)} candidates were tried, and no other is better."
     return "no candidate that keeps its accuracy is faster beyond the noise."

@@ -22,19 +22,27 @@ TIMINGS, CANDIDATES = "quantize-timings.json", "candidates"
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a search is for; ``inputs`` is the hash of all that decides its result, but for its time."""
+
+    target: Target
+    rules: Rules
+    time_budget_s: float
+    inputs: str
+
+
+@dataclass(frozen=True)
 class Record:
     """Turns trials into the run's artifact. ``start`` is the monotonic time, in s, at which the search began.
 
-    ``labelled_by`` is who said what the images show; ``inputs`` is the hash of all that decides the finished result.
+    ``labelled_by`` is who said what the images show.
     """
 
     folder: Path
-    target: Target
-    rules: Rules
+    asked: Asked
     exported: ExportResult
     labelled_by: LabelledBy
     start: float
-    inputs: str
 
     def write(self, contest: Contest, trials: Sequence[Trial], *, finished: bool = False) -> QuantizeResult:
         """Return the result so far, stored in the run with its raw timings.
@@ -43,18 +51,19 @@ class Record:
         place of a finished one: who repeats a search and stops it loses nothing.
         """
         baseline = contest.baseline
-        choices = choose(baseline, trials, self.rules, contest.spare_images)
+        choices = choose(baseline, trials, self.asked.rules, contest.spare_images)
         rows = tuple(_row(trial, choices[trial.name], self.folder) for trial in (baseline, *trials))
         chosen = next((row.name for row in rows if row.status == "chosen"), baseline.name)
         result = QuantizeResult(
             run=str(self.folder),
-            inputs=self.inputs if finished else "",
+            inputs=self.asked.inputs if finished else "",
             seconds=time.monotonic() - self.start,
-            target=self.target.name,
+            target=self.asked.target.name,
             chosen=chosen,
             measured_on=str(contest.machine.get("cpu", "unknown")),
             images=len(contest.ground.pixels),
             labelled_by=self.labelled_by,
+            cut_short_s=self.asked.time_budget_s if _cut_short(contest, trials) else None,
             candidates=rows,
             timings=TIMINGS,
             parent_sha256=self.exported.sha256,
@@ -77,10 +86,17 @@ class Record:
 
     def _was_finished(self) -> bool:
         try:
+            stored, asked = QuantizeResult.load(self.folder), self.asked
+            same = stored.inputs == asked.inputs and stored.holds_for(asked.time_budget_s)
             # In this order: to verify half a gigabyte after every trial would take its time.
-            return QuantizeResult.load(self.folder).inputs == self.inputs and bool(runs.quantized(self.folder))
+            return same and bool(runs.quantized(self.folder))
         except RunError:
             return False
+
+
+def _cut_short(contest: Contest, trials: Sequence[Trial]) -> bool:
+    """Return whether more time would have tried more candidates, or have judged by more images."""
+    return contest.spare_images > 0 or any(trial.untried for trial in trials)
 
 
 @functools.lru_cache(maxsize=1024)

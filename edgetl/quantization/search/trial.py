@@ -39,6 +39,11 @@ class Trial:
         return self.candidate.name
 
     @property
+    def untried(self) -> bool:
+        """Whether nothing is known of it: the time was over."""
+        return self.setback is None and self.latency is None and self.accuracy is None
+
+    @property
     def ratio(self) -> float:
         """Its latency over the baseline's; infinite for what was not timed."""
         return self.latency.value if self.latency else float("inf")
