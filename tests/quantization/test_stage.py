@@ -203,6 +203,30 @@ def test_a_search_that_is_repeated_and_stopped_keeps_what_the_first_found(
     assert (settings.run / found.timings).read_text() == raw
 
 
+def test_a_longer_search_that_is_stopped_keeps_the_choice_of_the_shorter_until_it_was_tried_again(
+    settings: QuantizeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_at = int8 = "cpu-int8-u8s8-minmax"
+    short = quantize(settings, Silent()).model_copy(update={"cut_short_s": 1.0, "seconds": 1.0, "chosen": int8})
+    short.save(settings.run)
+    tried = Contest.try_out
+
+    def interrupted(contest: Contest, trial: Any, *given: Any) -> Any:
+        if trial.name == stopped_at:
+            raise KeyboardInterrupt
+        return tried(contest, trial, *given)
+
+    monkeypatch.setattr(Contest, "try_out", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quantize(settings, Silent())
+    assert runs.quantized(settings.run) == short
+    stopped_at = "cuda-fp16"
+    with pytest.raises(KeyboardInterrupt):
+        quantize(settings, Silent())
+    newer = runs.quantized(settings.run)
+    assert newer != short and newer.candidate(int8).latency_p50_ms is not None
+
+
 def test_a_search_without_time_lists_what_it_did_not_reach(settings: QuantizeSettings) -> None:
     short = QuantizeSettings(settings.run, target=settings.target, time_budget_s=0.001)
     result = quantize(short, Silent())

@@ -119,6 +119,13 @@ class Contest:
         self._open.close()
 
     @property
+    def closed(self) -> Setback | None:
+        """Why no candidate can be tried here, if so: there is no baseline to compare it with."""
+        if self.baseline.setback is None:
+            return None
+        return Setback("unavailable", f"Its baseline, {self.baseline.name}, cannot run here.")
+
+    @property
     def spare_images(self) -> int:
         """How many images there are beyond those that the time affords for every candidate."""
         return len(self._offered.pixels) - len(self.ground.pixels)
@@ -235,8 +242,7 @@ class Contest:
     def _without_baseline(self, trial: Trial) -> Trial:
         if trial.setback is not None:
             return trial
-        reason = f"Its baseline, {self.baseline.name}, cannot run here."
-        return replace(trial, setback=Setback("unavailable", reason))
+        return replace(trial, setback=self.closed)
 
     def _worker(self, trial: Trial) -> Worker:
         return Worker(worker_for(self.ground.command, trial.candidate.provider))

@@ -32,7 +32,7 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
         recipe = recipes.load(candidate.recipe) if candidate.recipe else None
         trial = Trial(candidate, recipe=recipe)
         refusal = field.workshop.refusal(recipe) if recipe else None
-        if (hopeless := refusal or _nothing_to_compare(field) or _same_fate(field, candidate)) is not None:
+        if (hopeless := refusal or field.contest.closed or _same_fate(field, candidate)) is not None:
             field.add(replace(trial, setback=hopeless))
             continue
         if (sooner := _sooner(field, candidate)) is not None:
@@ -55,14 +55,6 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
         field.add(field.contest.try_out(trial, min(seconds, MAX_GLANCE_S), field.best()))
         longest = max(longest, time.monotonic() - start)
     field.progress.step("try candidates", len(candidates), len(candidates))
-
-
-def _nothing_to_compare(field: Field) -> Setback | None:
-    """Return why no candidate can be tried, where the baseline cannot run: no file is made for that."""
-    baseline = field.contest.baseline
-    if baseline.setback is None:
-        return None
-    return Setback("unavailable", f"Its baseline, {baseline.name}, cannot run here.")
 
 
 def _same_fate(field: Field, candidate: TargetCandidate) -> Setback | None:

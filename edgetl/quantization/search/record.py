@@ -47,8 +47,9 @@ class Record:
     def write(self, contest: Contest, trials: Sequence[Trial], *, finished: bool = False) -> QuantizeResult:
         """Return the result so far, stored in the run with its raw timings.
 
-        Only a finished one carries its ``inputs``, so that no other is taken for it, and only a finished one takes the
-        place of a finished one: who repeats a search and stops it loses nothing.
+        Only a finished one carries its ``inputs``, so that no other is taken for it. One that is not finished does not
+        take the place of a finished one: who repeats a search and stops it loses nothing. Of a finished one that was
+        out of time it does, as soon as what was chosen there has been tried again.
         """
         baseline = contest.baseline
         choices = choose(baseline, trials, self.asked.rules, contest.spare_images)
@@ -68,7 +69,7 @@ class Record:
             timings=TIMINGS,
             parent_sha256=self.exported.sha256,
         )
-        if finished or not self._was_finished():
+        if finished or not self._stands(baseline, trials):
             raw = json.dumps({"schema_version": 1, "unit": "ns", "pairs": contest.timings})
             with replacing_together(self.folder) as together:
                 write_text(together / TIMINGS, raw)
@@ -84,12 +85,14 @@ class Record:
             if path.is_file() and path.with_suffix("") not in kept and path not in kept:
                 path.unlink(missing_ok=True)
 
-    def _was_finished(self) -> bool:
+    def _stands(self, baseline: Trial, trials: Sequence[Trial]) -> bool:
+        """Return whether the run has a finished result that what was tried so far does not replace."""
+        tried = {baseline.name, *(each.name for each in trials if not each.untried)}
         try:
             stored, asked = QuantizeResult.load(self.folder), self.asked
-            same = stored.inputs == asked.inputs and stored.holds_for(asked.time_budget_s)
+            holds = stored.holds_for(asked.time_budget_s) or stored.chosen not in tried
             # In this order: to verify half a gigabyte after every trial would take its time.
-            return same and bool(runs.quantized(self.folder))
+            return stored.inputs == asked.inputs and holds and bool(runs.quantized(self.folder))
         except RunError:
             return False
 
