@@ -20,6 +20,8 @@ from edgetl.recipes import Recipe
 from edgetl.targets import TargetCandidate
 
 MAX_RACE_S, MIN_RACE_S = 10.0, 1.0
+# How many seconds after its time a race may end: one of a small network takes no more, and is worth them.
+OVERTIME_S = 5.0
 # What a quantized file takes to be judged, as a part of what the baseline takes at the target's number of threads.
 JUDGED_IN = 0.5
 
@@ -80,6 +82,10 @@ class Field:
         alone = self.contest.baseline.latency_p50_ns or 0.0
         # The baseline races twice.
         return LEAST_RUNS * (2 * alone + sum(each.latency_p50_ns or alone for each in trials)) / 1e9
+
+    def can_race(self, trials: Sequence[Trial], left: float) -> bool:
+        """Return whether a race of ``trials`` is over in the ``left`` seconds, or soon enough after them."""
+        return self.least_race_s(trials) <= max(left, OVERTIME_S)
 
     def race_seconds(self, share: float) -> float:
         """Return how long a race may last that gets ``share`` of the time that is left."""

@@ -13,8 +13,6 @@ from edgetl.quantization.setback import Setback
 FINALISTS = 4
 # A race that leaves open whether the fastest is faster than fp32 is run again, so often in all while there is time.
 RACES = 3
-# How many seconds after the time a race may end: one of a small network takes no more, and is worth them.
-OVERTIME_S = 3.0
 
 
 def final(field: Field) -> None:
@@ -24,7 +22,7 @@ def final(field: Field) -> None:
     """
     rivals = [trial for trial in field.trials if field.rules.admit(trial) and trial.ratio < 1]
     finalists = sorted(rivals, key=lambda trial: trial.ratio)[:FINALISTS]
-    while finalists and field.least_race_s(finalists) > max(field.clock.left, OVERTIME_S):
+    while finalists and not field.can_race(finalists, field.clock.left):
         finalists.pop()
     for number in range(RACES):
         if not finalists or (number and field.clock.left < max(field.least_race_s(finalists), MIN_RACE_S)):

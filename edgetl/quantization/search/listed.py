@@ -42,7 +42,7 @@ def try_listed(field: Field, model: Path, candidates: Sequence[TargetCandidate])
         start = time.monotonic()
         made = recipe is None or field.workshop.has(recipe)
         left = (late if made else end) - start
-        if left <= field.least_race_s([trial]) or (not made and left < SURE_OF * longest):
+        if left <= 0 or not field.can_race([trial], left) or (not made and left < SURE_OF * longest):
             field.add(trial)
             continue
         try:
