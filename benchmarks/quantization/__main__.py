@@ -59,7 +59,6 @@ def _cases(arguments: argparse.Namespace, parts: Sequence[str], kept: Kept) -> l
     """Measure the models and the hard case, print their rows, and return what they miss."""
     cases = [case for case in CASES if case.name in (arguments.model or [case.name])] if "models" in parts else []
     missed: list[str] = []
-    doubtful: list[str] = []
     rows: list[str] = []
     for case in [*cases, *([HARD] if "hard" in parts else [])]:
         try:
@@ -71,13 +70,8 @@ def _cases(arguments: argparse.Namespace, parts: Sequence[str], kept: Kept) -> l
             print("\n".join(("", table.PEER_HEAD, *table.peer_rows(found))), flush=True)
             rows += table.rows(found)
             missed += figures.misses(found)
-            doubtful += figures.doubts(found)
     if rows:
         print("\n".join(("", table.HEAD, *rows, "", table.LEGEND)), flush=True)
-    if doubtful:
-        print(
-            "\nworse than a peer as seen, which so many images do not tell:\n  " + "\n  ".join(dict.fromkeys(doubtful))
-        )
     return missed
 
 

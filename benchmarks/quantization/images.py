@@ -70,7 +70,7 @@ def _photos(run: Path) -> tuple[Sequence[Path], Sequence[int]]:
 
 
 def _drawn(folder: Path, count: int, classes: Sequence[str]) -> tuple[Sequence[Path], Sequence[int]]:
-    paths = sorted(networks.judging_images(folder, count).glob("*/*"))
+    paths = sorted(networks.verdict_images(folder, count).glob("*/*"))
     return paths, [classes.index(path.parent.name) for path in paths]
 
 

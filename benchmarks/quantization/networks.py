@@ -126,7 +126,7 @@ def fitted_images(folder: Path, train: int, test: int) -> Path:
     return _drawn(folder, FITTED_ON, {"train": train, "val": FITTED_VAL, "test": test})
 
 
-def judging_images(folder: Path, count: int) -> Path:
+def verdict_images(folder: Path, count: int) -> Path:
     """Return a folder of class folders of about ``count`` demo images for the verdict alone, drawn once."""
     return _drawn(folder, JUDGED_ON, {"test": count}) / "test"
 

@@ -105,6 +105,7 @@ def test_every_candidate_has_a_row_with_a_status_and_a_reason(result: QuantizeRe
     assert result.candidates[0].status == "baseline"
     int8 = result.candidate("cpu-int8-u8s8-minmax")
     assert int8.accuracy is not None and int8.agreement is not None
+    assert int8.images is not None and 0 < int8.images <= result.images == result.candidates[0].images
     assert int8.size_bytes < 0.4 * result.candidates[0].size_bytes
     assert result.candidate(result.chosen).status in ("baseline", "chosen")
 
