@@ -48,30 +48,35 @@ def in_words(case: Case) -> str:
 @contextlib.contextmanager
 def images_of(case: Case, run: Path, folder: Path) -> Iterator[Images]:
     """Yield the images of the verdict on ``run``, the run of ``case``, in an order that mixes the classes."""
+    with _photos(run) if case.photos else drawn(run, folder, case.verdict, networks.JUDGED_ON) as images:
+        yield images
+
+
+@contextlib.contextmanager
+def drawn(run: Path, folder: Path, count: int, seed: int) -> Iterator[Images]:
+    """Yield about ``count`` demo images of ``seed`` for the model of ``run``, in an order that mixes the classes."""
     facts = metadata.read(run / "model.onnx")
-    paths, labels = _photos(run) if case.photos else _drawn(folder, case.verdict, facts.classes)
-    mixed = np.random.default_rng(0).permutation(len(paths))
-    paths, labels = [paths[place] for place in mixed], [labels[place] for place in mixed]
-    if case.photos:
-        whole = replace(facts.preprocess, crop=facts.preprocess.resize)
-        with spooled(paths, whole, Silent()) as pixels:
-            yield Images(_crops(pixels, facts.preprocess), tuple(np.repeat(labels, VIEWS).tolist()), VIEWS)
-    else:
-        with spooled(paths, facts.preprocess, Silent()) as pixels:
-            yield Images(pixels, tuple(labels))
+    paths = sorted(networks.drawn_images(folder, count, seed).glob("*/*"))
+    paths, labels = _mixed(paths, [facts.classes.index(path.parent.name) for path in paths])
+    with spooled(paths, facts.preprocess, Silent()) as pixels:
+        yield Images(pixels, labels)
 
 
-def _photos(run: Path) -> tuple[Sequence[Path], Sequence[int]]:
+@contextlib.contextmanager
+def _photos(run: Path) -> Iterator[Images]:
+    preprocess = metadata.read(run / "model.onnx").preprocess
     dataset = Dataset.load(run)
     images = judging_images(dataset)
     insects = sorted(INSECTS.glob("*/*/*.jpg"))
-    labels = (*dataset.labels(images), *(IMAGENETS[path.parent.name] for path in insects))
-    return (*dataset.paths(images), *insects), labels
+    numbers = (*dataset.labels(images), *(IMAGENETS[path.parent.name] for path in insects))
+    paths, labels = _mixed((*dataset.paths(images), *insects), numbers)
+    with spooled(paths, replace(preprocess, crop=preprocess.resize), Silent()) as pixels:
+        yield Images(_crops(pixels, preprocess), tuple(np.repeat(labels, VIEWS).tolist()), VIEWS)
 
 
-def _drawn(folder: Path, count: int, classes: Sequence[str]) -> tuple[Sequence[Path], Sequence[int]]:
-    paths = sorted(networks.verdict_images(folder, count).glob("*/*"))
-    return paths, [classes.index(path.parent.name) for path in paths]
+def _mixed(paths: Sequence[Path], labels: Sequence[int]) -> tuple[list[Path], tuple[int, ...]]:
+    order = np.random.default_rng(0).permutation(len(paths))
+    return [paths[place] for place in order], tuple(labels[place] for place in order)
 
 
 def _crops(pixels: Pixels, preprocess: Preprocess) -> Pixels:

@@ -102,7 +102,7 @@ def _native(case: Case, folder: Path, run: Path) -> None:
     network.load_state_dict(torch.load(networks.trained(case.arch, folder), weights_only=True))
     preprocess = networks.preprocess_of(case.arch)
     source = _write(network, preprocess, CLASSES, folder / "sources" / f"{case.name}.onnx")
-    _adopt(source, networks.photographed(folder, ADOPTED), None, run)
+    _adopt(source, networks.drawn_images(folder, ADOPTED, networks.FITTED_ON), None, run)
 
 
 def _photographic(case: Case, folder: Path, run: Path) -> None:

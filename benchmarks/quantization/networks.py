@@ -116,19 +116,14 @@ def preprocess_of(arch: str) -> Preprocess:
     return replace(usual, resize=_larger(recipe.side), crop=recipe.side) if recipe.native else usual
 
 
-def photographed(folder: Path, count: int) -> Path:
-    """Return a folder of class folders of about ``count`` demo images that no network was trained on, drawn once."""
-    return _drawn(folder, FITTED_ON, {"test": count}) / "test"
-
-
 def fitted_images(folder: Path, train: int, test: int) -> Path:
     """Return the root of train/, val/ and test/ of demo images that no network was trained on, drawn once."""
     return _drawn(folder, FITTED_ON, {"train": train, "val": FITTED_VAL, "test": test})
 
 
-def verdict_images(folder: Path, count: int) -> Path:
-    """Return a folder of class folders of about ``count`` demo images for the verdict alone, drawn once."""
-    return _drawn(folder, JUDGED_ON, {"test": count}) / "test"
+def drawn_images(folder: Path, count: int, seed: int) -> Path:
+    """Return a folder of class folders of about ``count`` demo images of ``seed``, drawn once."""
+    return _drawn(folder, seed, {"test": count}) / "test"
 
 
 def _drawn(folder: Path, seed: int, counts: dict[str, int]) -> Path:

@@ -49,26 +49,30 @@ class Search:
     @property
     def choice(self) -> Contestant:
         """The chosen candidate."""
-        return self._contestant(self.result.candidate(self.result.chosen))
+        return _contestant(self.run, self.result.candidate(self.result.chosen))
 
     @property
     def quantized(self) -> Contestant | None:
-        """The int8 candidate that edgetl would give who asks for one: chosen, else the fastest that it accepted.
+        """The int8 candidate that edgetl would give who asks for one (`quantized_of`)."""
+        return quantized_of(self.run, self.result)
 
-        Where it accepted none, the one with the best accuracy on the images that choose. None without any.
-        """
-        rows = [row for row in self.result.candidates if row.path and row.precision.startswith("int8")]
-        able = [row for row in rows if row.accuracy is not None]
-        if not able:
-            return None
-        kept = [row for row in able if row.status in ("chosen", "accepted")]
-        best = (
-            max(kept, key=lambda row: (row.status == "chosen", row.speedup or 0.0)) if kept else max(able, key=_right)
-        )
-        return self._contestant(best)
 
-    def _contestant(self, row: Candidate) -> Contestant:
-        return Contestant(f"edgetl {row.name}", self.run / row.path, row.provider, row.precision)
+def quantized_of(run: Path, result: QuantizeResult) -> Contestant | None:
+    """Return the int8 candidate that edgetl would give who asks for one: chosen, else the fastest that it accepted.
+
+    Where it accepted none, the one with the best accuracy on the images that choose. None without any.
+    """
+    rows = [row for row in result.candidates if row.path and row.precision.startswith("int8")]
+    able = [row for row in rows if row.accuracy is not None]
+    if not able:
+        return None
+    kept = [row for row in able if row.status in ("chosen", "accepted")]
+    best = max(kept, key=lambda row: (row.status == "chosen", row.speedup or 0.0)) if kept else max(able, key=_right)
+    return _contestant(run, best)
+
+
+def _contestant(run: Path, row: Candidate) -> Contestant:
+    return Contestant(f"edgetl {row.name}", run / row.path, row.provider, row.precision)
 
 
 def search(run: Path, folder: Path, asked: Asked) -> Search:
