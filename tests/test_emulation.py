@@ -28,7 +28,8 @@ from edgetl.errors import UsageError
 from edgetl.measure.worker import Worker
 from edgetl.progress import Silent
 from edgetl.quantization import stage
-from edgetl.quantization.search.contest import Contest, Ground
+from edgetl.quantization.search.contest import Contest
+from edgetl.quantization.search.ground import Ground
 from edgetl.quantization.search.trial import Trial
 from edgetl.targets import TargetCandidate
 from tests import environments as shared

@@ -23,8 +23,9 @@ from edgetl.quantization.calibration.images import Calibration
 from edgetl.quantization.make import Workshop, versions
 from edgetl.quantization.search import phases
 from edgetl.quantization.search.choose import Rules
-from edgetl.quantization.search.contest import Contest, Ground
+from edgetl.quantization.search.contest import Contest
 from edgetl.quantization.search.field import Clock, Field
+from edgetl.quantization.search.ground import Ground
 from edgetl.quantization.search.record import CANDIDATES, Asked, Record
 from edgetl.quantization.search.retrain import Trainable
 from edgetl.quantization.search.trial import Trial

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetl.device.bundle.signal import MARGIN_DB, off, sqnr_db
 from edgetl.environments import worker_for
 from edgetl.errors import MeasureError, WorkerError
-from edgetl.measure.accuracy import MAX_IMAGES, drop_interval, images_to_prove, paired, predictions
+from edgetl.measure.accuracy import drop_interval, paired, predictions
 from edgetl.measure.interleave import Decide, Samples, interleave, never
 from edgetl.measure.loading import load
 from edgetl.measure.logits import hellinger
 from edgetl.measure.statistics import Estimate, is_look, latency_ratio, quantile, sequential_confidence, widen
 from edgetl.measure.worker import Worker
-from edgetl.quantization.search.choose import MIN_SPEEDUP, Rules
+from edgetl.quantization.search.choose import MIN_SPEEDUP
+from edgetl.quantization.search.ground import Ground, Pixels
+from edgetl.quantization.search.on_target import as_on_target, images_asked
 from edgetl.quantization.search.trial import Trial
 from edgetl.quantization.setback import Setback
 from edgetl.targets import TargetCandidate
@@ -38,41 +39,18 @@ MIN_ROUNDS = 8
 LEAST_RUNS = 6 + 4 * MIN_ROUNDS
 # How long the baseline is timed by itself, for the row that it has even if no candidate is timed.
 ALONE_S = 0.5
-# What part of the time one candidate's judging may take, at the baseline's speed and its number of threads.
-JUDGING_SHARE = 1 / 6
 # What is seen slower than the best, but not for sure, is judged at once if that takes no more of the time than this.
 DOUBT_SHARE = 1 / 20
 # After how many images it is asked whether a candidate is lost for sure, and how sure that is: it is asked often.
 LOOK_EVERY, SURELY = 64, 0.999
 # Engines round differently: up to this part of what an image changes in the logits, they are the same logits.
 ROUNDING = 1e-3
-# What an emulated processor is asked may take this part of the time; an image takes it so many times as long. Few show
-# whether products saturate: logits are then off by a quarter of their spread and more.
-PRETENDING_SHARE, EMULATED_TIMES = 1 / 20, 100
-MOST_PRETENDED, LEAST_PRETENDED = 24, 4
 
 # The kinds of errors of a worker that is not there, which are nothing about the model.
 UNREACHABLE = ("Died", "Timeout", "Protocol")
 
-Pixels = NDArray[np.uint8]
 Logits = NDArray[np.float32]
 Raw = Mapping[str, Sequence[Sequence[int]]]
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What all candidates of a contest share. ``labels`` are class indices, one for each of ``pixels``.
-
-    ``command`` is the command line of the runner that measures; ``pretend`` of one that computes as the target does,
-    where the machine that measures is another and there is such an emulator.
-    """
-
-    command: Sequence[str]
-    pixels: Pixels
-    labels: Sequence[int]
-    threads: int
-    rules: Rules
-    pretend: Sequence[str] = ()
 
 
 class Contest:
@@ -99,7 +77,7 @@ class Contest:
                 self._load(worker, self.baseline, self.ground.threads)
             self._workers = workers
             alone = interleave({BASELINE: workers[0]}, time_budget_s=ALONE_S, min_rounds=2)
-            self.ground = self._affordable(alone[BASELINE])
+            self.ground = self._offered.affordable(min(map(min, alone[BASELINE].blocks)) / 1e9, self._time_budget_s)
             self.baseline = replace(self.baseline, same_logits=True, latency_p50_ns=_median(alone[BASELINE]))
             self._logits = self._of_baseline(self.ground.pixels)
             self._judge_baseline()
@@ -133,9 +111,9 @@ class Contest:
     def extend(self, count: int) -> None:
         """Judge by ``count`` of the spare images, too, from now on; raises WorkerError where the baseline is gone."""
         known = len(self.ground.pixels)
-        pixels, labels = self._offered.pixels[: known + count], self._offered.labels[: known + count]
-        self._logits = np.concatenate([self._logits, self._of_baseline(pixels[known:])])
-        self.ground = replace(self.ground, pixels=pixels, labels=labels)
+        more = self._offered.first(known + count)
+        self._logits = np.concatenate([self._logits, self._of_baseline(more.pixels[known:])])
+        self.ground = more
         self._judge_baseline()
 
     def judge(self, trial: Trial) -> Trial:
@@ -219,19 +197,6 @@ class Contest:
         for worker in self._workers:
             worker.peak_rss_bytes()
 
-    def _affordable(self, alone: Samples) -> Ground:
-        """Return the ground with as many images as a candidate may be judged by in its part of the time.
-
-        Enough to prove something stay, where there are as many: twice what a candidate without any loss takes, or what
-        the baseline alone is through with in half of the time.
-        """
-        budgets = self.ground.rules.budgets
-        least = images_to_prove(0, 0, 1, budgets.top1_drop, confidence=budgets.confidence) or MAX_IMAGES
-        in_all = self._time_budget_s * 1e9 / max(min(map(min, alone.blocks)), 1)
-        wanted = max(JUDGING_SHARE * in_all, min(2 * least, in_all / 2), 1)
-        count = min(int(wanted), len(self.ground.pixels))
-        return replace(self.ground, pixels=self.ground.pixels[:count], labels=self.ground.labels[:count])
-
     def _samples(self, workers: Mapping[str, Worker], seconds: float, decide: Decide) -> Mapping[str, Samples]:
         timers = {BASELINE: self._workers[0], TWIN: self._workers[1], **workers}
         return interleave(timers, time_budget_s=seconds, decide=decide, min_rounds=MIN_ROUNDS)
@@ -281,37 +246,8 @@ class Contest:
         if seen < len(self.ground.pixels):
             return trial
         same = trial.candidate.precision == "fp32" and same_logits(self._logits, logits)
-        return self._as_on_target(replace(trial, same_logits=same), logits)
-
-    def _as_on_target(self, trial: Trial, logits: Logits) -> Trial:
-        """Return ``trial``, with a setback where an emulated target computes other logits than these of this machine.
-
-        So does x86-64 without VNNI, whose 8-bit products saturate. An engine that the emulator has not tells nothing.
-        """
-        if not self.ground.pretend or trial.candidate.precision == "fp32" or trial.model is None:
-            return trial
-        wanted, count = trial.candidate, self._pretended()
-        reference = self._logits[:count]
-        try:
-            with Worker(self.ground.pretend) as worker:
-                load(worker, trial.model, wanted.provider, wanted.precision, 0, pinned=False)
-                there_db = sqnr_db(worker.logits(self.ground.pixels[:count]), reference)
-        except WorkerError:
-            return trial
-        here_db = sqnr_db(logits[:count], reference)
-        if there_db >= here_db - MARGIN_DB:
-            return trial
-        reason = (
-            f"As the target's CPU computes it (emulated), its logits are off by {off(there_db)} of their spread, here "
-            f"by {off(here_db)}: it would be wrong there."
-        )
-        return replace(trial, setback=Setback("rejected", reason))
-
-    def _pretended(self) -> int:
-        """Return how many images an emulated processor is asked: few of a slow network."""
-        image_s = EMULATED_TIMES * (self.baseline.latency_p50_ns or 0.0) / 1e9
-        affordable = int(PRETENDING_SHARE * self._time_budget_s / max(image_s, 1e-9))
-        return min(max(affordable, LEAST_PRETENDED), MOST_PRETENDED)
+        asked = images_asked((self.baseline.latency_p50_ns or 0.0) / 1e9, self._time_budget_s)
+        return as_on_target(replace(trial, same_logits=same), self.ground, logits, self._logits[:asked])
 
     def _timed(self, trial: Trial, samples: Mapping[str, Samples]) -> Trial:
         """Return ``trial`` with the latency of its samples."""

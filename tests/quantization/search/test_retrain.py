@@ -28,8 +28,9 @@ from edgetl.quantization.calibration.images import Calibration
 from edgetl.quantization.make import Workshop
 from edgetl.quantization.search import retrain
 from edgetl.quantization.search.choose import Rules
-from edgetl.quantization.search.contest import Contest, Ground
+from edgetl.quantization.search.contest import Contest
 from edgetl.quantization.search.field import Clock, Field, with_file
+from edgetl.quantization.search.ground import Ground
 from edgetl.quantization.search.trial import Trial
 from edgetl.targets import Budgets, TargetCandidate
 from tests import trained_run as fixture
