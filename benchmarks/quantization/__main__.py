@@ -1,7 +1,8 @@
 """Run all parts, or those named; figures are kept as they are found, so that a run that is killed loses one model.
 
 `python -m benchmarks.quantization [--model NAME ...] [--part models|hard|memory]`. The networks are trained on first
-use, which takes an hour and more; set OMP_WAIT_POLICY=passive where other programs want the cores too.
+use, which takes an hour and more; set OMP_WAIT_POLICY=passive where other programs want the cores too. Where int8 is
+missed by less than the images tell, `benchmarks.quantization.more_images` judges the same files on more.
 """
 
 from __future__ import annotations
