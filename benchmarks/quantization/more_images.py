@@ -57,7 +57,11 @@ def main() -> int:
     arguments = _parsed()
     case = next(each for each in CASES if each.name == arguments.model)
     folder = arguments.folder.resolve()
-    verdict = json.loads((folder / "figures.json").read_text())["cases"][case.name]["found"]
+    kept = folder / "figures.json"
+    cases = json.loads(kept.read_text())["cases"] if kept.is_file() else {}
+    if case.name not in cases:
+        sys.exit(f"{kept} has no verdict on {case.name}: run benchmarks.quantization on it first.")
+    verdict = cases[case.name]["found"]
     run = models.run_of(case, folder)
     others, _ = peers(run, folder / "peers" / case.name)
     mine = _own(case, folder)
