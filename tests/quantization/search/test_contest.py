@@ -18,7 +18,7 @@ from edgetl.quantization.search import contest as contests
 from edgetl.quantization.search.choose import Rules, choose
 from edgetl.quantization.search.contest import Contest, same_logits
 from edgetl.quantization.search.ground import Ground
-from edgetl.quantization.search.on_target import images_asked
+from edgetl.quantization.search.on_target import Logits
 from edgetl.quantization.search.standing import standing
 from edgetl.quantization.search.trial import Trial
 from edgetl.targets import Budgets, TargetCandidate
@@ -152,8 +152,20 @@ def test_a_network_too_slow_for_a_proof_leaves_time_to_the_candidates(tmp_path: 
 
 
 @pytest.mark.parametrize(("latency_ms", "images"), [(1, 24), (4, 7), (100, 4)])
-def test_an_emulated_processor_is_asked_fewer_images_of_a_slow_network(latency_ms: int, images: int) -> None:
-    assert images_asked(latency_ms / 1e3, 60.0) == images
+def test_an_emulated_processor_is_asked_fewer_images_of_a_slow_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, latency_ms: int, images: int
+) -> None:
+    asked: list[int] = []
+
+    def as_on_target(trial: Trial, ground: Ground, here: Logits, baseline: Logits) -> Trial:
+        asked.append(len(baseline))
+        return trial
+
+    monkeypatch.setattr(contests, "as_on_target", as_on_target)
+    model = _script(tmp_path / "model.json", latency_ns=[latency_ms * MS])
+    with Contest(BASELINE, model, _ground(), 60.0) as contest:
+        contest.judge(Trial(INT8, _script(tmp_path / "candidate.json")))
+    assert asked == [images]
 
 
 def test_more_images_are_judged_by_from_then_on(tmp_path: Path) -> None:
